@@ -1,0 +1,6 @@
+//! Builds the bundled class.
+
+fn main() -> Result<(), guest_build::Error> {
+    guest_build::build(&["counter"])?;
+    Ok(())
+}

@@ -1,0 +1,4 @@
+//! All tests that run the real binary or look at the source.
+#![expect(clippy::unwrap_used, reason = "a panic is how a test fails")]
+
+mod counter;

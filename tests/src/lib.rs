@@ -1,0 +1,7 @@
+//! The harness: a real server in a temporary directory, a client, and the classes to upload.
+
+pub mod client;
+pub mod guest;
+pub mod host;
+pub mod probe;
+pub mod raw;
