@@ -4,7 +4,6 @@ pub mod cache;
 pub mod catalog;
 pub mod check;
 pub mod compile;
-pub mod imports;
 
 pub use catalog::Catalog;
 
@@ -81,7 +80,8 @@ impl Version {
     /// again.
     pub async fn program(&self) -> Result<Program, String> {
         let load = || async {
-            let loader = self.loader.upgrade().ok_or_else(|| "the server is stopping".to_owned())?;
+            let loader =
+                self.loader.upgrade().ok_or_else(|| "the server is stopping".to_owned())?;
             loader.load(self.row.digest).await.map_err(|error| error.chain())
         };
         self.program.get_or_try_init(load).await.cloned()

@@ -3,18 +3,19 @@
 //! A [`Program`] is a class's compiled code. An [`Instance`] is one object's component in memory: it
 //! takes one event at a time and answers it, or ends in a [`Fault`].
 
-pub mod binding;
-pub mod engine;
-pub mod import;
-pub mod instance;
-pub mod limiter;
-pub mod log;
-pub mod program;
+mod binding;
+mod engine;
+mod explain;
+mod import;
+mod instance;
+mod limiter;
+mod log;
+mod program;
 pub mod response;
-pub mod state;
+mod state;
 
-pub use engine::Runtime;
-pub use instance::Instance;
+pub use engine::{LoadError, Runtime, compile};
+pub use instance::{EventLimits, Instance};
 pub use program::Program;
 pub use state::{Identity, State};
 

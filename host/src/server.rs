@@ -49,7 +49,9 @@ pub enum StartError {
     #[error("cannot open the data directory")]
     Storage(#[from] StorageError),
     /// The engine for guests cannot be made.
-    #[error("cannot prepare the WebAssembly engine for {instances} instances; try a smaller --instance-limit ({reason})")]
+    #[error(
+        "cannot prepare the WebAssembly engine for {instances} instances; try a smaller --instance-limit ({reason})"
+    )]
     Engine {
         /// Instances asked for.
         instances: usize,
@@ -93,7 +95,7 @@ impl Server {
         let store = Arc::new(Store::open(Box::new(engine))?);
         let runtime = Runtime::new(limits).map_err(|error| StartError::Engine {
             instances: limits.live_instances,
-            reason: format!("{error:#}"),
+            reason: error.to_string(),
         })?;
         let secret = store.session()?.secret()?;
         let cache_dir = data_dir.join("code");
@@ -198,8 +200,7 @@ impl Server {
 
     /// Written beside and renamed, so that whoever sees it sees all of it.
     fn write_ready_file(&self, path: &Path) -> io::Result<()> {
-        let addresses =
-            serde_json::json!({ "ingress": self.ingress(), "control": self.control() });
+        let addresses = serde_json::json!({ "ingress": self.ingress(), "control": self.control() });
         let partial = path.with_extension(format!("partial-{}", std::process::id()));
         fs::write(&partial, format!("{addresses}\n"))?;
         fs::rename(partial, path)

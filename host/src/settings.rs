@@ -292,8 +292,6 @@ fn instances(given: Option<usize>, default: usize) -> usize {
 fn read_file(path: &Path) -> Result<Given, SettingsError> {
     let text = fs::read_to_string(path)
         .map_err(|source| SettingsError::Read { path: path.to_owned(), source })?;
-    toml::from_str(&text).map_err(|source| SettingsError::Parse {
-        path: path.to_owned(),
-        source: Box::new(source),
-    })
+    toml::from_str(&text)
+        .map_err(|source| SettingsError::Parse { path: path.to_owned(), source: Box::new(source) })
 }

@@ -45,7 +45,8 @@ pub trait Session: Send + Sync {
     fn last_group(&self) -> Result<u64, StorageError>;
 
     /// What the directory knows about an object; none if it never wrote.
-    fn record(&self, object: ObjectId) -> BoxFuture<'_, Result<Option<ObjectRecord>, StorageError>>;
+    fn record(&self, object: ObjectId)
+    -> BoxFuture<'_, Result<Option<ObjectRecord>, StorageError>>;
 
     /// The value of a key.
     fn get(

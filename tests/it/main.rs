@@ -2,3 +2,5 @@
 #![expect(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
 mod counter;
+mod layers;
+mod tidy;

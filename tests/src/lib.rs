@@ -5,3 +5,4 @@ pub mod guest;
 pub mod host;
 pub mod probe;
 pub mod raw;
+pub mod source;

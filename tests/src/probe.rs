@@ -2,7 +2,11 @@
 
 use serde_json::{Value, json};
 
-use crate::{client::{Answer, Client}, guest, host::Host};
+use crate::{
+    client::{Answer, Client},
+    guest,
+    host::Host,
+};
 
 /// A server that has the class `probe`.
 #[track_caller]

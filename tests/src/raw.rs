@@ -39,5 +39,9 @@ pub fn request(method: &str, target: &str, headers: &str, body: &str) -> Vec<u8>
 /// The status of the first answer.
 #[track_caller]
 pub fn status(answer: &str) -> u16 {
-    answer.split(' ').nth(1).and_then(|code| code.parse().ok()).unwrap_or_else(|| panic!("{answer:?}"))
+    answer
+        .split(' ')
+        .nth(1)
+        .and_then(|code| code.parse().ok())
+        .unwrap_or_else(|| panic!("{answer:?}"))
 }

@@ -42,9 +42,9 @@ impl Cache {
                 return None;
             }
         };
-        let ours = file.split_first_chunk::<TAG_BYTES>().is_some_and(|(tag, code)| {
-            self.mac(digest, code).verify_slice(tag).is_ok()
-        });
+        let ours = file
+            .split_first_chunk::<TAG_BYTES>()
+            .is_some_and(|(tag, code)| self.mac(digest, code).verify_slice(tag).is_ok());
         if !ours {
             tracing::warn!(path = %path.display(), "cached code is damaged or foreign: compiling anew");
             return None;

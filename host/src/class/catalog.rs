@@ -9,10 +9,10 @@ use bytes::Bytes;
 use sha2::{Digest as _, Sha256};
 use tokio::sync::{Mutex, OnceCell};
 
-use super::{Class, ClassError, Version, cache::Cache, compile::Compiler, imports};
+use super::{Class, ClassError, Version, cache::Cache, compile::Compiler};
 use crate::{
     clock::Clock,
-    guest::{Fault, Identity, Instance, Program, Runtime, State, instance::EventLimits},
+    guest::{EventLimits, Fault, Identity, Instance, LoadError, Program, Runtime, State},
     id::{ClassKey, ClassName, ObjectId},
     limits::Limits,
     storage::{
@@ -143,7 +143,10 @@ impl Catalog {
         };
         self.change(change).await?;
         next.class = next.class.max(class.number + 1);
-        let version = Version { program: OnceCell::new_with(Some(program)), ..self.loader.version(row.clone()) };
+        let version = Version {
+            program: OnceCell::new_with(Some(program)),
+            ..self.loader.version(row.clone())
+        };
         class.versions.write().unwrap_or_else(PoisonError::into_inner).push(Arc::new(version));
         self.classes
             .write()
@@ -170,9 +173,8 @@ impl Catalog {
         if !with_objects && !session.objects(class.number, one)?.is_empty() {
             return Err(ClassError::NotEmpty { class: name.clone() });
         }
-        let versions = std::mem::take(
-            &mut *class.versions.write().unwrap_or_else(PoisonError::into_inner),
-        );
+        let versions =
+            std::mem::take(&mut *class.versions.write().unwrap_or_else(PoisonError::into_inner));
         self.classes.write().unwrap_or_else(PoisonError::into_inner).remove(name.as_str());
         gone(Arc::clone(&class)).await;
         self.change(CatalogChange::Remove { name: name.clone(), class: class.number }).await?;
@@ -265,10 +267,10 @@ impl Loader {
 
     async fn compile(&self, digest: Digest, component: &[u8]) -> Result<Program, ClassError> {
         let code = self.compiler.compile(component).await?;
-        let program = self
-            .runtime
-            .load(&code)
-            .map_err(|error| ClassError::Rejected(imports::explain(&self.runtime, &code, &error)))?;
+        let program = self.runtime.load(&code).map_err(|error| match error {
+            LoadError::Link(reason) => ClassError::Rejected(reason),
+            LoadError::Code(reason) | LoadError::Engine(reason) => ClassError::Compiler(reason),
+        })?;
         if let Err(error) = self.cache.store(&digest, &code) {
             tracing::warn!(%error, "cannot keep compiled code; the next start compiles again");
         }

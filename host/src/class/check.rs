@@ -3,9 +3,7 @@
 //! Runs in the compiling process. First the counts: what the compiler would need hours for is
 //! refused by its size alone. Then validation, and the exports.
 
-use wasmparser::{
-    ComponentExternalKind, Encoding, Parser, Payload, Validator, WasmFeatures,
-};
+use wasmparser::{ComponentExternalKind, Encoding, Parser, Payload, Validator, WasmFeatures};
 
 /// What the component must export.
 pub const HANDLER: &str = "abide:object/handler@0.1.0";

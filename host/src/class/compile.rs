@@ -19,7 +19,7 @@ use tokio::{
 };
 
 use super::check;
-use crate::{guest::engine, limits::Limits};
+use crate::{guest, limits::Limits};
 
 /// Threads of one compilation.
 const THREADS: &str = "2";
@@ -75,10 +75,7 @@ impl Compiler {
     /// Checks and compiles a component.
     pub async fn compile(&self, component: &[u8]) -> Result<Vec<u8>, CompileError> {
         let _turn = self.one_at_a_time.acquire().await.expect("the semaphore is never closed");
-        let job = Job {
-            cpu_seconds: self.cpu.as_secs().max(1),
-            memory_bytes: self.memory_bytes,
-        };
+        let job = Job { cpu_seconds: self.cpu.as_secs().max(1), memory_bytes: self.memory_bytes };
         let mut child = Command::new(&self.program)
             .arg("compile")
             .arg(serde_json::to_string(&job).map_err(failed("describe the job"))?)
@@ -156,10 +153,10 @@ pub fn run_child(job: &str) -> io::Result<()> {
     io::stdin().lock().read_to_end(&mut component)?;
     let (report, code) = match check::check(&component) {
         Err(reason) => (Report::Rejected(reason), Vec::new()),
-        Ok(()) => match engine::compile(&component) {
+        Ok(()) => match guest::compile(&component) {
             Ok(code) => (Report::Compiled, code),
             // What validates is compiled; what is left are limits of the compiler itself.
-            Err(error) => (Report::Rejected(format!("it cannot be compiled: {error:#}")), Vec::new()),
+            Err(error) => (Report::Rejected(format!("it cannot be compiled: {error}")), Vec::new()),
         },
     };
     let mut stdout = io::stdout().lock();

@@ -13,7 +13,12 @@ use crate::{http::token, settings::DEFAULT_DATA_DIR};
 #[derive(Debug, Args)]
 pub struct Server {
     /// The control API
-    #[arg(long, value_name = "URL", env = "ABIDE_CONTROL_URL", default_value = "http://127.0.0.1:8081")]
+    #[arg(
+        long,
+        value_name = "URL",
+        env = "ABIDE_CONTROL_URL",
+        default_value = "http://127.0.0.1:8081"
+    )]
     control: String,
     /// Its token [default: the one that a server on this machine keeps in its data directory]
     #[arg(long, value_name = "TOKEN", env = "ABIDE_TOKEN", hide_env_values = true)]

@@ -24,8 +24,8 @@ impl Deploy {
     /// Uploads and says what runs then.
     #[expect(clippy::print_stdout, reason = "this is for the person at the terminal")]
     pub fn run(self) -> anyhow::Result<ExitCode> {
-        let component = fs::read(&self.file)
-            .with_context(|| format!("cannot read {}", self.file.display()))?;
+        let component =
+            fs::read(&self.file).with_context(|| format!("cannot read {}", self.file.display()))?;
         let class: ClassName = match &self.class {
             Some(class) => class.parse()?,
             None => {

@@ -1,6 +1,5 @@
 //! What wit/ says, as Rust: generated, nothing else.
 #![expect(
-    missing_docs,
     clippy::all,
     clippy::pedantic,
     reason = "generated code; the documentation is in wit/"

@@ -10,7 +10,7 @@ use wasmtime::{
     component::{Component, Linker},
 };
 
-use super::{binding, import, program::Program, state::State};
+use super::{binding, explain, import, program::Program, state::State};
 use crate::limits::{
     CORE_INSTANCES_MAX, EPOCH_TICK, Limits, MEMORIES_PER_INSTANCE_MAX, TABLE_ELEMENTS_MAX,
     TABLES_PER_INSTANCE_MAX,
@@ -30,20 +30,35 @@ pub struct Runtime {
     linker: Linker<State>,
 }
 
+/// Why there is no program.
+#[derive(Debug, thiserror::Error)]
+pub enum LoadError {
+    /// No engine can be made with these limits.
+    #[error("{0}")]
+    Engine(String),
+    /// The component cannot be compiled, or the code is not for this engine.
+    #[error("{0}")]
+    Code(String),
+    /// The imports or exports are not those of an object class.
+    #[error("{0}")]
+    Link(String),
+}
+
 /// What is the same for compiling and for running. Code that was compiled under other settings is
 /// refused by wasmtime.
 fn config() -> Config {
     let mut config = Config::new();
-    config
-        .epoch_interruption(true)
-        .memory_init_cow(true)
-        .concurrency_support(false);
+    config.epoch_interruption(true).memory_init_cow(true).concurrency_support(false);
     config
 }
 
 impl Runtime {
     /// An engine with room for this many instances, and the thread that drives its epoch.
-    pub fn new(limits: &Limits) -> Result<Self, wasmtime::Error> {
+    pub fn new(limits: &Limits) -> Result<Self, LoadError> {
+        Self::with_pool(limits).map_err(|error| LoadError::Engine(format!("{error:#}")))
+    }
+
+    fn with_pool(limits: &Limits) -> Result<Self, wasmtime::Error> {
         let slots = u32::try_from(limits.live_instances + SPARE_SLOTS).unwrap_or(u32::MAX);
         let mut pool = PoolingAllocationConfig::new();
         pool.total_component_instances(slots)
@@ -81,16 +96,20 @@ impl Runtime {
     ///
     /// The code must come from this program's own compiler: it will be executed as it is.
     #[expect(unsafe_code, reason = "the caller vouches for the code; see the comment")]
-    pub fn load(&self, code: &[u8]) -> Result<Program, wasmtime::Error> {
+    pub fn load(&self, code: &[u8]) -> Result<Program, LoadError> {
         // SAFETY: the two callers hold code that our own compiler process has just made, or that
         // the cache has checked against a keyed hash which only this server can make.
-        let component = unsafe { Component::deserialize(&self.engine, code)? };
-        let prepared = self.linker.instantiate_pre(&component)?;
-        Ok(Program::new(binding::ObjectPre::new(prepared)?))
+        let component = unsafe { Component::deserialize(&self.engine, code) }
+            .map_err(|error| LoadError::Code(format!("{error:#}")))?;
+        let linked = self.linker.instantiate_pre(&component).and_then(binding::ObjectPre::new);
+        let prepared = linked.map_err(|error| {
+            LoadError::Link(explain::link_error(&self.engine, &component, &error))
+        })?;
+        Ok(Program::new(prepared))
     }
 
     /// The engine, for the stores of instances.
-    pub fn engine(&self) -> &Engine {
+    pub(super) fn engine(&self) -> &Engine {
         &self.engine
     }
 }
@@ -103,8 +122,10 @@ impl std::fmt::Debug for Runtime {
 
 /// Compiles a component for [`Runtime::load`]. Takes time and memory without bound: to be called in
 /// a process of its own.
-pub fn compile(component: &[u8]) -> Result<Vec<u8>, wasmtime::Error> {
-    Engine::new(&config())?.precompile_component(component)
+pub fn compile(component: &[u8]) -> Result<Vec<u8>, LoadError> {
+    Engine::new(&config())
+        .and_then(|engine| engine.precompile_component(component))
+        .map_err(|error| LoadError::Code(format!("{error:#}")))
 }
 
 /// Guests look at the epoch in loops and function calls; at each tick the running ones yield.

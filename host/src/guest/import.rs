@@ -21,6 +21,34 @@ use super::{
 // An interface of types alone has no functions.
 impl types::Host for State {}
 
+/// The interfaces that are linked, whatever their version.
+pub(super) const OFFERED: [&str; 24] = [
+    "abide:object/types",
+    "abide:object/storage",
+    "abide:object/context",
+    "abide:object/log",
+    "wasi:io/error",
+    "wasi:io/poll",
+    "wasi:io/streams",
+    "wasi:clocks/monotonic-clock",
+    "wasi:clocks/wall-clock",
+    "wasi:random/random",
+    "wasi:random/insecure",
+    "wasi:random/insecure-seed",
+    "wasi:cli/environment",
+    "wasi:cli/exit",
+    "wasi:cli/stdin",
+    "wasi:cli/stdout",
+    "wasi:cli/stderr",
+    "wasi:cli/terminal-input",
+    "wasi:cli/terminal-output",
+    "wasi:cli/terminal-stdin",
+    "wasi:cli/terminal-stdout",
+    "wasi:cli/terminal-stderr",
+    "wasi:filesystem/types",
+    "wasi:filesystem/preopens",
+];
+
 /// Links all imports.
 pub(super) fn add_to_linker(linker: &mut Linker<State>) -> wasmtime::Result<()> {
     Object::add_to_linker::<_, HasSelf<State>>(linker, |state| state)?;

@@ -153,7 +153,7 @@ fn fault(
         (Some(wasmtime::Trap::Interrupt), _) => Fault::CpuLimit { limit: limits.cpu },
         _ if denied => Fault::OutOfMemory { limit: state.limiter.memory_bytes_max() },
         (Some(trap), None) => Fault::Trap(trap.to_string()),
-        (None, None) => otherwise(error.root_cause().to_string()),
+        (None, None) => otherwise(format!("{error:#}")),
     };
     // The error's own text holds the guest's backtrace, for its author.
     let identity = Arc::clone(&state.identity);

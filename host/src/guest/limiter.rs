@@ -8,7 +8,7 @@ use crate::limits::{
 
 /// Counts what an instance has. wasmtime asks per memory; the bound is on all of them together.
 #[derive(Debug)]
-pub struct Limiter {
+pub(super) struct Limiter {
     memory_bytes_max: usize,
     memory_bytes: usize,
     denied: bool,
@@ -16,17 +16,17 @@ pub struct Limiter {
 
 impl Limiter {
     /// A limiter for one instance.
-    pub fn new(memory_bytes_max: usize) -> Self {
+    pub(super) fn new(memory_bytes_max: usize) -> Self {
         Self { memory_bytes_max, memory_bytes: 0, denied: false }
     }
 
     /// Linear memory allowed, in bytes.
-    pub fn memory_bytes_max(&self) -> usize {
+    pub(super) fn memory_bytes_max(&self) -> usize {
         self.memory_bytes_max
     }
 
     /// Whether the guest was refused memory since the last call.
-    pub fn take_denied(&mut self) -> bool {
+    pub(super) fn take_denied(&mut self) -> bool {
         std::mem::take(&mut self.denied)
     }
 }

@@ -15,8 +15,7 @@ use crate::limits::{LOG_LINE_BYTES_MAX, LOG_LINES_PER_EVENT_MAX};
 
 /// How important a line is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[expect(missing_docs, reason = "the usual levels")]
-pub enum Level {
+pub(super) enum Level {
     Trace,
     Debug,
     Info,
@@ -26,7 +25,7 @@ pub enum Level {
 
 /// One instance's log. Clones write to the same one.
 #[derive(Debug, Clone)]
-pub struct GuestLog {
+pub(super) struct GuestLog {
     identity: Arc<Identity>,
     budget: Arc<Mutex<Budget>>,
 }
@@ -39,12 +38,12 @@ struct Budget {
 
 impl GuestLog {
     /// The log of this object.
-    pub fn new(identity: Arc<Identity>) -> Self {
+    pub(super) fn new(identity: Arc<Identity>) -> Self {
         Self { identity, budget: Arc::default() }
     }
 
     /// Writes one line, if the event may still write any.
-    pub fn line(&self, level: Level, message: &str, fields: &[(String, String)]) {
+    pub(super) fn line(&self, level: Level, message: &str, fields: &[(String, String)]) {
         {
             let mut budget = self.budget();
             if budget.lines >= LOG_LINES_PER_EVENT_MAX {
@@ -64,11 +63,12 @@ impl GuestLog {
     }
 
     /// Ends an event: says how many lines were dropped, and lets the next one write again.
-    pub fn end_event(&self) {
+    pub(super) fn end_event(&self) {
         let dropped = std::mem::take(&mut *self.budget()).dropped;
         if dropped > 0 {
-            let text =
-                format!("{dropped} more lines of this event were dropped, the limit is {LOG_LINES_PER_EVENT_MAX}");
+            let text = format!(
+                "{dropped} more lines of this event were dropped, the limit is {LOG_LINES_PER_EVENT_MAX}"
+            );
             self.write(Level::Warn, &text);
         }
     }
@@ -96,7 +96,7 @@ impl GuestLog {
 
 /// Stdout or stderr of a guest.
 #[derive(Debug, Clone)]
-pub struct Stdio(pub GuestLog);
+pub(super) struct Stdio(pub GuestLog);
 
 impl StdoutStream for Stdio {
     fn async_stream(&self) -> Box<dyn AsyncWrite + Send + Sync> {

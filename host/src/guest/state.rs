@@ -5,7 +5,10 @@ use std::sync::Arc;
 use wasmtime::component::ResourceTable;
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 
-use super::{limiter::Limiter, log::{GuestLog, Stdio}};
+use super::{
+    limiter::Limiter,
+    log::{GuestLog, Stdio},
+};
 use crate::{
     id::{ClassName, ObjectId},
     limits::Limits,

@@ -37,7 +37,9 @@ pub enum AddressError {
     #[error("the {0} in the path is empty; objects are at /CLASS/NAME/...")]
     Empty(&'static str),
     /// A segment is `.` or `..`, which clients and proxies take out of paths.
-    #[error("the {0} in the path is a dot segment, which clients and proxies resolve; percent-encode its dots")]
+    #[error(
+        "the {0} in the path is a dot segment, which clients and proxies resolve; percent-encode its dots"
+    )]
     DotSegment(&'static str),
     /// A percent sign without two hex digits.
     #[error("the {0} in the path has a % that no two hex digits follow; write %25 for a %")]
@@ -133,9 +135,10 @@ mod tests {
 
     #[test]
     fn what_names_no_object_is_refused() {
-        for path in ["/", "/c", "*", "/c/", "/c//x", "//a/x", "/c/../x", "/c/./x", "/../a", "/c/%zz",
-            "/c/%2", "/c/%ff", "/c%2Fd/a", "/c d/a"]
-        {
+        for path in [
+            "/", "/c", "*", "/c/", "/c//x", "//a/x", "/c/../x", "/c/./x", "/../a", "/c/%zz",
+            "/c/%2", "/c/%ff", "/c%2Fd/a", "/c d/a",
+        ] {
             assert!(parse(path).is_err(), "{path}");
         }
         let long = "a".repeat(513);

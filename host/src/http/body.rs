@@ -29,11 +29,7 @@ pub enum BodyError {
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
 /// Reads a body to its end. Trailers are dropped.
-pub async fn read<B>(
-    mut body: B,
-    limit: usize,
-    patience: Duration,
-) -> Result<Bytes, BodyError>
+pub async fn read<B>(mut body: B, limit: usize, patience: Duration) -> Result<Bytes, BodyError>
 where
     B: Body<Data = Bytes, Error: Into<BoxError>> + Unpin,
 {

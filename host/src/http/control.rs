@@ -129,9 +129,10 @@ async fn method_not_allowed(request: Request<Body>) -> Problem {
 }
 
 fn find(shared: &Shared, class: &str) -> Result<Arc<Class>, Problem> {
-    shared.catalog.find(class).ok_or_else(|| {
-        Problem::new(problem::CLASS_NOT_FOUND, format!("there is no class {class}"))
-    })
+    shared
+        .catalog
+        .find(class)
+        .ok_or_else(|| Problem::new(problem::CLASS_NOT_FOUND, format!("there is no class {class}")))
 }
 
 /// Runs an operation to its end, even when the client hangs up.

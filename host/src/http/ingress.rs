@@ -1,10 +1,8 @@
 //! The public listener: a request becomes an event, an outcome becomes a response.
 
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering},
 };
 
 use bytes::Bytes;
@@ -47,12 +45,7 @@ struct Shared {
 
 impl Ingress {
     /// An ingress to these objects. The incarnation makes event ids unique over restarts.
-    pub fn new(
-        catalog: Arc<Catalog>,
-        objects: Objects,
-        limits: Limits,
-        incarnation: u64,
-    ) -> Self {
+    pub fn new(catalog: Arc<Catalog>, objects: Objects, limits: Limits, incarnation: u64) -> Self {
         let failures = AtomicU64::new(0);
         Self { shared: Arc::new(Shared { catalog, objects, limits, failures, incarnation }) }
     }
@@ -81,9 +74,11 @@ impl Ingress {
             body,
         };
         let id = address.id;
-        self.shared.objects.call(&class, address, request).await.map_err(|error| {
-            self.failed(&class, &id.to_string(), &error)
-        })
+        self.shared
+            .objects
+            .call(&class, address, request)
+            .await
+            .map_err(|error| self.failed(&class, &id.to_string(), &error))
     }
 
     fn failed(&self, class: &Class, object: &str, error: &CallError) -> Problem {

@@ -178,10 +178,8 @@ fn from_fault(fault: &Fault, left_trace: bool) -> Problem {
             problem(Kind("body-too-large", 500, "The object's response is too large"))
         }
         Fault::Start(_) => problem(Kind("start-failed", 500, "The object cannot be started")),
-        Fault::Storage(_) => {
-            problem(Kind("store-unavailable", 503, "The store is not available"))
-                .retryable(untouched, Some(1_000))
-        }
+        Fault::Storage(_) => problem(Kind("store-unavailable", 503, "The store is not available"))
+            .retryable(untouched, Some(1_000)),
         Fault::Commit(CommitError::NotWritten(_)) => {
             problem(Kind("not-committed", 503, "The event was not committed"))
                 .retryable(untouched, Some(1_000))

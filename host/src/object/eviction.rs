@@ -31,9 +31,7 @@ pub(super) async fn run(shared: Weak<Shared>) {
 fn unused(shared: &Shared) -> Vec<Arc<Live>> {
     let idle = u64::try_from(shared.idle().as_millis()).unwrap_or(u64::MAX);
     let now = shared.now();
-    shared.select(|live| {
-        now.saturating_sub(live.last_used()) >= idle && live.mailbox.is_idle()
-    })
+    shared.select(|live| now.saturating_sub(live.last_used()) >= idle && live.mailbox.is_idle())
 }
 
 fn least_recently_used(shared: &Shared) -> Vec<Arc<Live>> {

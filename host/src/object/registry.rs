@@ -12,21 +12,14 @@ use std::{
 use tokio::sync::{Notify, Semaphore, oneshot};
 
 use super::{
-    Address, CallError, Letter, Outcome,
-    eviction,
+    Address, CallError, Letter, Outcome, eviction,
     mailbox::{Mailbox, Refusal},
     placement::{self, Owner},
     worker::Worker,
 };
 use crate::{
-    class::Class,
-    clock::Clock,
-    event::Request,
-    guest::Runtime,
-    id::ObjectId,
-    limits::Limits,
-    storage::commit::Store,
-    task,
+    class::Class, clock::Clock, event::Request, guest::Runtime, id::ObjectId, limits::Limits,
+    storage::commit::Store, task,
 };
 
 /// The map is cut into this many parts with a lock each.

@@ -12,7 +12,7 @@ use super::{
 use crate::{
     class::Version,
     event::Request,
-    guest::{Fault, Identity, Instance, State, instance::EventLimits},
+    guest::{EventLimits, Fault, Identity, Instance, State},
     storage::{
         commit::{CommitError, Ticket},
         view::{Bounds, View},

@@ -19,12 +19,11 @@ use futures_util::future::{self, BoxFuture, FutureExt};
 use redb::{Database, DatabaseError, ReadTransaction, ReadableDatabase, ReadableTable};
 
 use self::tables::{
-    ALARMS, ALARMS_DUE, CLASSES, COMPONENTS, DATA, FORMAT, METADATA, META_FORMAT, META_INCARNATION,
-    META_LAST_GROUP, META_SECRET, NAMES, OBJECTS, VERSIONS,
+    ALARMS, ALARMS_DUE, CLASSES, COMPONENTS, DATA, FORMAT, META_FORMAT, META_INCARNATION,
+    META_LAST_GROUP, META_SECRET, METADATA, NAMES, OBJECTS, VERSIONS,
 };
 use super::{
-    Digest, DueAlarm, Engine, Group, ListedObject, ObjectsPage, Page, Range, Session,
-    StorageError,
+    Digest, DueAlarm, Engine, Group, ListedObject, ObjectsPage, Page, Range, Session, StorageError,
     catalog::{Catalog, CatalogChange},
     key::{data_end, data_key, key_of},
     write_set::ObjectRecord,
@@ -138,8 +137,7 @@ impl Engine for RedbEngine {
             Ok(begun) => begun?,
             Err(panic) => return Err(self.damaged(task::message(&*panic))),
         };
-        let session =
-            Arc::new(RedbSession { incarnation, database: RwLock::new(Some(database)) });
+        let session = Arc::new(RedbSession { incarnation, database: RwLock::new(Some(database)) });
         *last = Some(Arc::clone(&session));
         Ok(session)
     }

@@ -98,11 +98,7 @@ impl Txn {
     pub fn savepoint(&mut self) -> u32 {
         let number = self.next_savepoint;
         self.next_savepoint += 1;
-        self.savepoints.push(Savepoint {
-            number,
-            before: BTreeMap::new(),
-            before_clear: None,
-        });
+        self.savepoints.push(Savepoint { number, before: BTreeMap::new(), before_clear: None });
         number
     }
 
@@ -124,11 +120,7 @@ impl Txn {
         }
         self.bytes = total(&self.writes);
         self.retained = self.savepoints.iter().map(Savepoint::bytes).sum();
-        self.savepoints.push(Savepoint {
-            number,
-            before: BTreeMap::new(),
-            before_clear: None,
-        });
+        self.savepoints.push(Savepoint { number, before: BTreeMap::new(), before_clear: None });
         true
     }
 
@@ -142,7 +134,9 @@ impl Txn {
 
 impl Savepoint {
     fn bytes(&self) -> usize {
-        let old = |old: &Option<Option<Bytes>>| old.as_ref().and_then(Option::as_ref).map_or(0, Bytes::len);
+        let old = |old: &Option<Option<Bytes>>| {
+            old.as_ref().and_then(Option::as_ref).map_or(0, Bytes::len)
+        };
         let before: usize = self.before.iter().map(|(key, value)| key.len() + old(value)).sum();
         before + self.before_clear.as_ref().map_or(0, |(_, writes)| total(writes))
     }

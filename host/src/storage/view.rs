@@ -189,11 +189,9 @@ impl View {
             // What was never written need not be looked up.
             hidden_until: if stored.is_some() { None } else { Some(u64::MAX) },
             record: Arc::new(match stored {
-                Some(row) => ObjectRecord {
-                    version: new.version,
-                    name: row.name.or(new.name),
-                    ..row
-                },
+                Some(row) => {
+                    ObjectRecord { version: new.version, name: row.name.or(new.name), ..row }
+                }
                 None => new,
             }),
             cache: BTreeMap::new(),
@@ -246,10 +244,7 @@ impl View {
     }
 
     /// The values of several keys.
-    pub async fn get_many(
-        &mut self,
-        keys: Vec<String>,
-    ) -> Result<Vec<Option<Bytes>>, AccessError> {
+    pub async fn get_many(&mut self, keys: Vec<String>) -> Result<Vec<Option<Bytes>>, AccessError> {
         let keys = keys.into_iter().map(checked).collect::<Result<Vec<_>, _>>()?;
         let (mut values, mut size) = (Vec::with_capacity(keys.len()), 0);
         for key in keys {

@@ -96,9 +96,9 @@ impl Host for State {
     }
 
     fn savepoint(&mut self) -> wasmtime::Result<u32> {
-        self.view.savepoint().map_err(|_| {
-            format_err!("more than {SAVEPOINTS_MAX} savepoints in one event")
-        })
+        self.view
+            .savepoint()
+            .map_err(|_| format_err!("more than {SAVEPOINTS_MAX} savepoints in one event"))
     }
 
     fn rollback_to(&mut self, savepoint: u32) -> WitResult<()> {
@@ -115,11 +115,8 @@ fn answer<T>(result: Result<T, AccessError>) -> WitResult<T> {
 }
 
 fn wit_error(misuse: Misuse) -> wasmtime::Result<WitError> {
-    let sizes = |TooLarge { key, size, limit }| WitTooLarge {
-        key,
-        size: size as u64,
-        limit: limit as u64,
-    };
+    let sizes =
+        |TooLarge { key, size, limit }| WitTooLarge { key, size: size as u64, limit: limit as u64 };
     Ok(match misuse {
         Misuse::KeyEmpty => WitError::KeyEmpty,
         Misuse::KeyTooLong(found) => WitError::KeyTooLong(sizes(found)),

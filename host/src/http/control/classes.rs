@@ -48,14 +48,12 @@ pub(super) async fn deploy(
     Path(class): Path<String>,
     request: Request<Body>,
 ) -> Result<Response, Problem> {
-    let class: ClassName = class
-        .parse()
-        .map_err(|error| Problem::new(problem::BAD_ADDRESS, format!("{error}")))?;
+    let class: ClassName =
+        class.parse().map_err(|error| Problem::new(problem::BAD_ADDRESS, format!("{error}")))?;
     let limits = &shared.limits;
-    let component =
-        body::read(request.into_body(), limits.component_bytes, limits.client_patience)
-            .await
-            .map_err(|error| Problem::from(&error))?;
+    let component = body::read(request.into_body(), limits.component_bytes, limits.client_patience)
+        .await
+        .map_err(|error| Problem::from(&error))?;
     // An upload that was received whole takes effect, whether or not the client still waits.
     let deploying = {
         let (shared, class) = (Arc::clone(&shared), class.clone());

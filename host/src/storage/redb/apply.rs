@@ -4,9 +4,7 @@ use redb::{Database, Durability, ReadableTable, Table};
 
 use super::{
     failed,
-    tables::{
-        ALARMS, ALARMS_DUE, DATA, METADATA, META_LAST_GROUP, NAMES, OBJECTS, ObjectRow,
-    },
+    tables::{ALARMS, ALARMS_DUE, DATA, META_LAST_GROUP, METADATA, NAMES, OBJECTS, ObjectRow},
 };
 use crate::{
     id::ObjectId,

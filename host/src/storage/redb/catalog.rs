@@ -6,7 +6,7 @@ use super::{
     apply::{self, Tables},
     failed,
     tables::{
-        ALARMS, ALARMS_DUE, CLASSES, COMPONENTS, DATA, METADATA, META_BUNDLED, META_NEXT_CLASS,
+        ALARMS, ALARMS_DUE, CLASSES, COMPONENTS, DATA, META_BUNDLED, META_NEXT_CLASS, METADATA,
         NAMES, OBJECTS, VERSIONS,
     },
 };
@@ -126,6 +126,5 @@ fn next_class(
     metadata: &impl ReadableTable<&'static str, &'static [u8]>,
 ) -> Result<u32, StorageError> {
     let next = apply::number(metadata, META_NEXT_CLASS)?.unwrap_or(1);
-    u32::try_from(next)
-        .map_err(|_| StorageError::Failed("no class number is left".to_owned()))
+    u32::try_from(next).map_err(|_| StorageError::Failed("no class number is left".to_owned()))
 }
