@@ -1,6 +1,6 @@
 //! Tasks with a name whose panic is logged.
 
-use std::any::Any;
+use std::{any::Any, panic::AssertUnwindSafe};
 
 use futures_util::FutureExt;
 use tokio::task::JoinHandle;
@@ -12,11 +12,13 @@ pub fn spawn<F>(name: &'static str, future: F) -> JoinHandle<()>
 where
     F: Future<Output = ()> + Send + 'static,
 {
-    tokio::spawn(async move {
-        if let Err(panic) = std::panic::AssertUnwindSafe(future).catch_unwind().await {
+    // Combinators and not an async block, which would hold the future twice.
+    let caught = AssertUnwindSafe(future).catch_unwind();
+    tokio::spawn(caught.map(move |ended| {
+        if let Err(panic) = ended {
             tracing::error!(task = name, panic = message(&*panic), "task panicked");
         }
-    })
+    }))
 }
 
 /// What a panic said.

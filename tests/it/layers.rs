@@ -20,7 +20,8 @@ const LAYERS: &[&[&str]] = &[
 const OWNERS: &[(&str, &[&str])] = &[
     ("wasmtime", &["guest"]),
     ("wasmtime_wasi", &["guest"]),
-    ("redb", &["storage"]),
+    // The server chooses the engine.
+    ("redb", &["storage", "server"]),
     ("axum", &["http"]),
     ("hyper", &["http"]),
     ("clap", &["cli", "settings", "main"]),

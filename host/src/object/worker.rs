@@ -49,7 +49,8 @@ impl Worker {
     pub(super) async fn run(mut self) {
         loop {
             match self.live.mailbox.next().await {
-                Next::Run(letter) => self.handle(letter).await,
+                // In a box, so that an idle object does not hold the memory of a running event.
+                Next::Run(letter) => Box::pin(self.handle(letter)).await,
                 Next::Leave => {
                     // The next worker reads from the store, so all must be there by then.
                     self.wait_until_durable().await;
