@@ -26,32 +26,32 @@ const MAX_MAP_COUNT: &str = "/proc/sys/vm/max_map_count";
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 pub struct Given {
     /// Configuration file (TOML) with these same names
-    #[arg(long, value_name = "FILE", env = "ABIDE_CONFIG")]
+    #[arg(long, value_name = "FILE", env = "ABIDE_CONFIG", hide_env_values = true)]
     #[serde(skip)]
     pub config: Option<PathBuf>,
     /// Directory for everything durable; made if missing [default: abide-data]
-    #[arg(long, value_name = "DIR", env = "ABIDE_DATA_DIR")]
+    #[arg(long, value_name = "DIR", env = "ABIDE_DATA_DIR", hide_env_values = true)]
     pub data_dir: Option<PathBuf>,
     /// Address for requests to objects; port 0 takes a free one [default: 127.0.0.1:8080]
-    #[arg(long, value_name = "ADDR", env = "ABIDE_INGRESS")]
+    #[arg(long, value_name = "ADDR", env = "ABIDE_INGRESS", hide_env_values = true)]
     pub ingress: Option<SocketAddr>,
     /// Address of the control API; beyond loopback only with a configured token [default: 127.0.0.1:8081]
-    #[arg(long, value_name = "ADDR", env = "ABIDE_CONTROL")]
+    #[arg(long, value_name = "ADDR", env = "ABIDE_CONTROL", hide_env_values = true)]
     pub control: Option<SocketAddr>,
     /// Token of the control API; without one, a generated one is kept in DIR/control-token
     #[arg(long, value_name = "TOKEN", env = "ABIDE_TOKEN", hide_env_values = true)]
     pub token: Option<String>,
     /// File that appears, with the addresses as JSON, once both listeners accept
-    #[arg(long, value_name = "FILE", env = "ABIDE_READY_FILE")]
+    #[arg(long, value_name = "FILE", env = "ABIDE_READY_FILE", hide_env_values = true)]
     pub ready_file: Option<PathBuf>,
     /// Do not offer the bundled counter class
-    #[arg(long, env = "ABIDE_NO_BUNDLED", num_args = 0..=1, default_missing_value = "true")]
+    #[arg(long, env = "ABIDE_NO_BUNDLED", hide_env_values = true, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true")]
     pub no_bundled: Option<bool>,
     /// Log for machines: one JSON object per line
-    #[arg(long, env = "ABIDE_LOG_JSON", num_args = 0..=1, default_missing_value = "true")]
+    #[arg(long, env = "ABIDE_LOG_JSON", hide_env_values = true, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true")]
     pub log_json: Option<bool>,
     /// What to log, for example `info,guest=debug` [default: info]
-    #[arg(long, value_name = "FILTER", env = "ABIDE_LOG")]
+    #[arg(long, value_name = "FILTER", env = "ABIDE_LOG", hide_env_values = true)]
     pub log: Option<String>,
     #[command(flatten)]
     #[serde(flatten)]
@@ -64,55 +64,55 @@ pub struct Given {
 #[command(next_help_heading = "Limits")]
 struct GivenLimits {
     /// Linear memory of one instance [default: 128MiB]
-    #[arg(long, value_name = "SIZE", env = "ABIDE_MEMORY_LIMIT")]
+    #[arg(long, value_name = "SIZE", env = "ABIDE_MEMORY_LIMIT", hide_env_values = true)]
     memory_limit: Option<ByteSize>,
     /// Time that one event may compute without a pause [default: 30s]
-    #[arg(long, value_name = "TIME", env = "ABIDE_CPU_LIMIT", value_parser = humantime::parse_duration)]
+    #[arg(long, value_name = "TIME", env = "ABIDE_CPU_LIMIT", hide_env_values = true, value_parser = humantime::parse_duration)]
     #[serde(with = "humantime_serde::option")]
     cpu_limit: Option<Duration>,
     /// Time that one event may take [default: 60s]
-    #[arg(long, value_name = "TIME", env = "ABIDE_EVENT_TIMEOUT", value_parser = humantime::parse_duration)]
+    #[arg(long, value_name = "TIME", env = "ABIDE_EVENT_TIMEOUT", hide_env_values = true, value_parser = humantime::parse_duration)]
     #[serde(with = "humantime_serde::option")]
     event_timeout: Option<Duration>,
     /// Events that may wait for one object [default: 1000]
-    #[arg(long, value_name = "COUNT", env = "ABIDE_QUEUE_LIMIT")]
+    #[arg(long, value_name = "COUNT", env = "ABIDE_QUEUE_LIMIT", hide_env_values = true)]
     queue_limit: Option<usize>,
     /// Body of a request or response [default: 32MiB]
-    #[arg(long, value_name = "SIZE", env = "ABIDE_BODY_LIMIT")]
+    #[arg(long, value_name = "SIZE", env = "ABIDE_BODY_LIMIT", hide_env_values = true)]
     body_limit: Option<ByteSize>,
     /// Value of one key [default: 2MiB]
-    #[arg(long, value_name = "SIZE", env = "ABIDE_VALUE_LIMIT")]
+    #[arg(long, value_name = "SIZE", env = "ABIDE_VALUE_LIMIT", hide_env_values = true)]
     value_limit: Option<ByteSize>,
     /// Uncommitted writes of one event [default: 64MiB]
-    #[arg(long, value_name = "SIZE", env = "ABIDE_WRITE_LIMIT")]
+    #[arg(long, value_name = "SIZE", env = "ABIDE_WRITE_LIMIT", hide_env_values = true)]
     write_limit: Option<ByteSize>,
     /// Uploaded component [default: 64MiB]
-    #[arg(long, value_name = "SIZE", env = "ABIDE_COMPONENT_LIMIT")]
+    #[arg(long, value_name = "SIZE", env = "ABIDE_COMPONENT_LIMIT", hide_env_values = true)]
     component_limit: Option<ByteSize>,
     /// Processor time for compiling an upload [default: 60s]
-    #[arg(long, value_name = "TIME", env = "ABIDE_COMPILE_CPU_LIMIT", value_parser = humantime::parse_duration)]
+    #[arg(long, value_name = "TIME", env = "ABIDE_COMPILE_CPU_LIMIT", hide_env_values = true, value_parser = humantime::parse_duration)]
     #[serde(with = "humantime_serde::option")]
     compile_cpu_limit: Option<Duration>,
     /// Memory for compiling an upload [default: 2GiB]
-    #[arg(long, value_name = "SIZE", env = "ABIDE_COMPILE_MEMORY_LIMIT")]
+    #[arg(long, value_name = "SIZE", env = "ABIDE_COMPILE_MEMORY_LIMIT", hide_env_values = true)]
     compile_memory_limit: Option<ByteSize>,
     /// Instances in memory; bounded by vm.max_map_count [default: 8000]
-    #[arg(long, value_name = "COUNT", env = "ABIDE_INSTANCE_LIMIT")]
+    #[arg(long, value_name = "COUNT", env = "ABIDE_INSTANCE_LIMIT", hide_env_values = true)]
     instance_limit: Option<usize>,
     /// Time after which an idle instance leaves memory [default: 10s]
-    #[arg(long, value_name = "TIME", env = "ABIDE_IDLE_TIMEOUT", value_parser = humantime::parse_duration)]
+    #[arg(long, value_name = "TIME", env = "ABIDE_IDLE_TIMEOUT", hide_env_values = true, value_parser = humantime::parse_duration)]
     #[serde(with = "humantime_serde::option")]
     idle_timeout: Option<Duration>,
     /// Time that a client may take for the head of a request, and between parts of its body [default: 30s]
-    #[arg(long, value_name = "TIME", env = "ABIDE_CLIENT_TIMEOUT", value_parser = humantime::parse_duration)]
+    #[arg(long, value_name = "TIME", env = "ABIDE_CLIENT_TIMEOUT", hide_env_values = true, value_parser = humantime::parse_duration)]
     #[serde(with = "humantime_serde::option")]
     client_timeout: Option<Duration>,
     /// Time that running events get to finish after a signal to stop [default: 30s]
-    #[arg(long, value_name = "TIME", env = "ABIDE_DRAIN_TIMEOUT", value_parser = humantime::parse_duration)]
+    #[arg(long, value_name = "TIME", env = "ABIDE_DRAIN_TIMEOUT", hide_env_values = true, value_parser = humantime::parse_duration)]
     #[serde(with = "humantime_serde::option")]
     drain_timeout: Option<Duration>,
     /// Memory that the database may use as a cache [default: 256MiB]
-    #[arg(long, value_name = "SIZE", env = "ABIDE_STORE_CACHE")]
+    #[arg(long, value_name = "SIZE", env = "ABIDE_STORE_CACHE", hide_env_values = true)]
     store_cache: Option<ByteSize>,
 }
 

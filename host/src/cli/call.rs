@@ -55,7 +55,7 @@ pub struct Call {
     #[arg(short = 'H', long = "header", value_name = "NAME: VALUE")]
     headers: Vec<String>,
     /// The ingress [default: as the control API says]
-    #[arg(long, value_name = "URL", env = "ABIDE_INGRESS_URL")]
+    #[arg(long, value_name = "URL", env = "ABIDE_INGRESS_URL", hide_env_values = true)]
     ingress: Option<String>,
     #[command(flatten)]
     server: Server,

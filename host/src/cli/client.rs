@@ -17,6 +17,7 @@ pub struct Server {
         long,
         value_name = "URL",
         env = "ABIDE_CONTROL_URL",
+        hide_env_values = true,
         default_value = "http://127.0.0.1:8081"
     )]
     control: String,
@@ -24,7 +25,7 @@ pub struct Server {
     #[arg(long, value_name = "TOKEN", env = "ABIDE_TOKEN", hide_env_values = true)]
     token: Option<String>,
     /// The data directory to take the token from
-    #[arg(long, value_name = "DIR", env = "ABIDE_DATA_DIR", default_value = DEFAULT_DATA_DIR)]
+    #[arg(long, value_name = "DIR", env = "ABIDE_DATA_DIR", hide_env_values = true, default_value = DEFAULT_DATA_DIR)]
     data_dir: PathBuf,
 }
 

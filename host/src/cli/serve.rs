@@ -20,12 +20,15 @@ pub fn run(given: Given) -> anyhow::Result<ExitCode> {
         .context("starting the threads")?;
     runtime.block_on(async {
         let mut signals = Signals::new()?;
-        let data_dir = settings.data_dir.clone();
+        let (data_dir, bundled) = (settings.data_dir.clone(), settings.bundled);
         let server = tokio::select! {
             started = Server::start(settings, program) => started?,
             () = signals.next() => return Ok(ExitCode::SUCCESS),
         };
         greet(&server, &data_dir);
+        if bundled {
+            suggest(&server);
+        }
         signals.next().await;
         tracing::info!("stopping: running events finish, new ones are refused");
         tokio::select! {
@@ -52,6 +55,10 @@ fn greet(server: &Server, data_dir: &std::path::Path) {
         let file = data_dir.join(crate::http::token::FILE);
         println!("  token        {token}  (kept in {})", file.display());
     }
+}
+
+#[expect(clippy::print_stdout, reason = "this is for the person at the terminal")]
+fn suggest(server: &Server) {
     println!("try: curl {}/counter/my-counter/increment", server.ingress());
 }
 

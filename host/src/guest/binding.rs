@@ -1,9 +1,5 @@
 //! What wit/ says, as Rust: generated, nothing else.
-#![expect(
-    clippy::all,
-    clippy::pedantic,
-    reason = "generated code; the documentation is in wit/"
-)]
+#![expect(clippy::all, clippy::pedantic, reason = "generated code; the documentation is in wit/")]
 
 wasmtime::component::bindgen!({
     path: "../wit",
