@@ -164,7 +164,7 @@ impl ClassKey {
 
     /// The id of the object with this name.
     pub fn named(&self, name: &ObjectName) -> ObjectId {
-        self.complete(self.half(b"name", name.as_str().as_bytes()))
+        self.complete(self.half(*b"name", name.as_str().as_bytes()))
     }
 
     /// The id made of 16 random bytes: an object without a name.
@@ -180,15 +180,15 @@ impl ClassKey {
     fn complete(&self, head: [u8; 16]) -> ObjectId {
         let mut bytes = [0; 32];
         bytes[..16].copy_from_slice(&head);
-        bytes[16..].copy_from_slice(&self.half(b"tail", &head));
+        bytes[16..].copy_from_slice(&self.half(*b"tail", &head));
         ObjectId(bytes)
     }
 
     /// Half an HMAC-SHA-256 (RFC 2104) of `data`. All `purpose`s have the same length, so no two
     /// purposes ever hash the same text.
-    fn half(&self, purpose: &[u8; 4], data: &[u8]) -> [u8; 16] {
+    fn half(&self, purpose: [u8; 4], data: &[u8]) -> [u8; 16] {
         let mut mac = self.keyed.clone();
-        mac.update(purpose);
+        mac.update(&purpose);
         mac.update(data);
         mac.finalize().into_bytes()[..16].try_into().expect("SHA-256 has 32 bytes")
     }

@@ -120,12 +120,11 @@ impl Server {
         objects: Objects,
         store: Arc<Store>,
     ) -> Result<Self, StartError> {
-        let generated_token = match &settings.token {
-            Some(_) => None,
-            None => {
-                let path = settings.data_dir.join(token::FILE);
-                Some(token::kept(&settings.data_dir).map_err(file("keep the token in", &path))?)
-            }
+        let generated_token = if settings.token.is_some() {
+            None
+        } else {
+            let path = settings.data_dir.join(token::FILE);
+            Some(token::kept(&settings.data_dir).map_err(file("keep the token in", &path))?)
         };
         let token = settings.token.as_ref().or(generated_token.as_ref()).expect("one of the two");
         let (ingress, ingress_addr) = bind("the ingress", settings.ingress).await?;

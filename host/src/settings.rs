@@ -96,7 +96,7 @@ struct GivenLimits {
     /// Memory for compiling an upload [default: 2GiB]
     #[arg(long, value_name = "SIZE", env = "ABIDE_COMPILE_MEMORY_LIMIT", hide_env_values = true)]
     compile_memory_limit: Option<ByteSize>,
-    /// Instances in memory; bounded by vm.max_map_count [default: 8000]
+    /// Instances in memory; bounded by the kernel's limit of maps [default: 8000]
     #[arg(long, value_name = "COUNT", env = "ABIDE_INSTANCE_LIMIT", hide_env_values = true)]
     instance_limit: Option<usize>,
     /// Time after which an idle instance leaves memory [default: 10s]

@@ -26,12 +26,11 @@ impl Deploy {
     pub fn run(self) -> anyhow::Result<ExitCode> {
         let component =
             fs::read(&self.file).with_context(|| format!("cannot read {}", self.file.display()))?;
-        let class: ClassName = match &self.class {
-            Some(class) => class.parse()?,
-            None => {
-                let stem = self.file.file_stem().unwrap_or_default().to_string_lossy();
-                stem.parse().context("the file's name is no class name; set --class")?
-            }
+        let class: ClassName = if let Some(class) = &self.class {
+            class.parse()?
+        } else {
+            let stem = self.file.file_stem().unwrap_or_default().to_string_lossy();
+            stem.parse().context("the file's name is no class name; set --class")?
         };
         let deployed = self.server.put(&format!("/v1/classes/{class}"), &component)?;
         let version = &deployed["version"];

@@ -1,6 +1,7 @@
 //! What guests say: lines of `log`, of stdout and of stderr, bounded, as events of our log.
 
 use std::{
+    fmt::Write,
     io,
     pin::Pin,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -57,7 +58,7 @@ impl GuestLog {
             if text.len() >= LOG_LINE_BYTES_MAX {
                 break;
             }
-            text.push_str(&format!(" {}={:?}", cut(name), cut(value)));
+            _ = write!(text, " {}={:?}", cut(name), cut(value));
         }
         self.write(level, cut(&text));
     }

@@ -3,6 +3,8 @@
 //! `/{class}/{name}/rest?query` and `/{class}/@{64 hex digits}/rest?query`. Class and name are
 //! percent-decoded once (RFC 3986 section 2.1), the rest is passed through byte for byte.
 
+use std::borrow::Cow;
+
 use percent_encoding::percent_decode_str;
 
 use crate::id::{ClassName, IdError, ObjectId, ObjectName};
@@ -87,7 +89,7 @@ pub fn decoded(what: &'static str, segment: &str) -> Result<String, AddressError
         return Err(AddressError::Percent(what));
     }
     let decoded = percent_decode_str(segment).decode_utf8();
-    decoded.map(|text| text.into_owned()).map_err(|_| AddressError::NotUtf8(what))
+    decoded.map(Cow::into_owned).map_err(|_| AddressError::NotUtf8(what))
 }
 
 #[cfg(test)]

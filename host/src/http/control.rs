@@ -15,7 +15,7 @@ use axum::{
 };
 use bytes::Bytes;
 use http::{Request, header};
-use http_body_util::{BodyExt, Full};
+use http_body_util::{BodyExt, Collected, Full};
 use hyper::body::Incoming;
 use serde_json::json;
 use tower_service::Service;
@@ -83,7 +83,7 @@ impl Handler for Control {
         let Ok(response) = answered;
         let (head, body) = response.into_parts();
         // All bodies here are in memory already.
-        let body = body.collect().await.map(|body| body.to_bytes()).unwrap_or_default();
+        let body = body.collect().await.map(Collected::to_bytes).unwrap_or_default();
         Response::from_parts(head, Full::new(body))
     }
 }

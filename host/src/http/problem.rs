@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use http::{HeaderValue, Response, StatusCode, header};
 use http_body_util::Full;
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 use super::{address::AddressError, body::BodyError};
 use crate::{
@@ -17,19 +17,29 @@ use crate::{
 #[derive(Debug, Serialize)]
 pub struct Problem {
     /// `urn:abide:error:` and a stable word.
-    r#type: String,
+    #[serde(rename = "type", serialize_with = "urn")]
+    word: &'static str,
     title: &'static str,
     status: u16,
     detail: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    class: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    object: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    event: Option<String>,
+    #[serde(flatten)]
+    about: Option<Box<About>>,
     retryable: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     retry_after_ms: Option<u64>,
+}
+
+/// The object and the event that a problem is about.
+#[derive(Debug, Serialize)]
+struct About {
+    class: String,
+    object: String,
+    event: String,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
+fn urn<S: Serializer>(word: &&'static str, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(&format_args!("urn:abide:error:{word}"))
 }
 
 /// A kind of problem: its stable word, status and title.
@@ -64,13 +74,11 @@ impl Problem {
     pub fn new(kind: Kind, detail: impl Into<String>) -> Self {
         let Kind(word, status, title) = kind;
         Self {
-            r#type: format!("urn:abide:error:{word}"),
+            word,
             title,
             status,
             detail: detail.into(),
-            class: None,
-            object: None,
-            event: None,
+            about: None,
             retryable: false,
             retry_after_ms: None,
         }
@@ -79,9 +87,8 @@ impl Problem {
     /// Names the object and the event that it is about.
     #[must_use]
     pub fn about(mut self, class: &str, object: &str, event: String) -> Self {
-        self.class = Some(class.to_owned());
-        self.object = Some(object.to_owned());
-        self.event = Some(event);
+        let (class, object) = (class.to_owned(), object.to_owned());
+        self.about = Some(Box::new(About { class, object, event }));
         self
     }
 
@@ -102,8 +109,8 @@ impl Problem {
     }
 
     /// The stable word of its type.
-    pub fn word(&self) -> &str {
-        self.r#type.rsplit(':').next().unwrap_or_default()
+    pub fn word(&self) -> &'static str {
+        self.word
     }
 
     /// The response.
