@@ -26,6 +26,9 @@ const THREADS: &str = "2";
 /// Waiting time beyond the processor time: for input, output and a busy machine.
 const WALL_FACTOR: u32 = 3;
 
+const SIGKILL: i32 = 9;
+const SIGXCPU: i32 = 24;
+
 /// Starts compiling processes, one at a time.
 #[derive(Debug)]
 pub struct Compiler {
@@ -104,13 +107,14 @@ impl Compiler {
         if !status.success() {
             use std::os::unix::process::ExitStatusExt;
             return Err(match status.signal() {
-                // SIGXCPU, or SIGKILL at the hard limit.
-                Some(24 | 9) => self.over_time(),
-                // Rust aborts when memory runs out; other libraries break in other ways.
-                _ => CompileError::Limit(format!(
+                // The kernel's answers at the soft and at the hard limit.
+                Some(SIGXCPU | SIGKILL) => self.over_time(),
+                // Rust aborts when memory runs out, others access what they did not get.
+                Some(_) => CompileError::Limit(format!(
                     "needs more memory than the limit of {} bytes ({status})",
                     self.memory_bytes
                 )),
+                None => CompileError::Failed(format!("the compiling process ended: {status}")),
             });
         }
         let end = output.iter().position(|byte| *byte == b'\n');

@@ -1,5 +1,4 @@
 //! What wit/ says, as Rust: generated, nothing else.
-#![expect(clippy::all, clippy::pedantic, reason = "generated code; the documentation is in wit/")]
 
 wasmtime::component::bindgen!({
     path: "../wit",

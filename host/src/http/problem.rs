@@ -37,7 +37,6 @@ struct About {
     event: String,
 }
 
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
 fn urn<S: Serializer>(word: &&'static str, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_str(&format_args!("urn:abide:error:{word}"))
 }

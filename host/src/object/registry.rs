@@ -22,6 +22,9 @@ use crate::{
     storage::commit::Store, task,
 };
 
+/// Between two looks at which objects still have to leave.
+const LEAVING_PAUSE: Duration = Duration::from_millis(2);
+
 /// The map is cut into this many parts with a lock each.
 const PARTS: usize = 64;
 
@@ -152,6 +155,8 @@ impl Objects {
                 }
             }
             left.await;
+            // The others are about to leave too: look once for many of them.
+            tokio::time::sleep(LEAVING_PAUSE).await;
         }
     }
 }
