@@ -61,3 +61,8 @@ pub use body::Body;
 pub use error::{Error, Result};
 pub use instance::{Instance, Object};
 pub use message::{Request, Response};
+
+/// The class in the README compiles.
+#[cfg(doctest)]
+#[doc = include_str!("../../../README.md")]
+struct Readme;
