@@ -16,12 +16,18 @@ pub mod txn;
 pub mod view;
 pub mod write_set;
 
-use std::{io, path::PathBuf, sync::Arc};
+use std::{
+    cmp::Ordering,
+    io,
+    panic::{AssertUnwindSafe, catch_unwind},
+    path::PathBuf,
+    sync::Arc,
+};
 
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
 
-use crate::{clock::Millis, id::ObjectId};
+use crate::{clock::Millis, id::ObjectId, task};
 use catalog::{Catalog, CatalogChange};
 use write_set::{ObjectRecord, WriteSet};
 
@@ -41,8 +47,12 @@ pub trait Session: Send + Sync {
     /// Grows with every join; never used twice.
     fn incarnation(&self) -> u64;
 
-    /// The number of the last group that became durable, whoever committed it.
-    fn last_group(&self) -> Result<u64, StorageError>;
+    /// Whether this session answers nothing any more, so that only another join helps. Until it
+    /// was seen to fail, it is not.
+    fn is_over(&self) -> bool;
+
+    /// The last group that became durable, whoever committed it.
+    fn last_group(&self) -> Result<GroupMark, StorageError>;
 
     /// What the directory knows about an object; none if it never wrote.
     fn record(&self, object: ObjectId)
@@ -94,6 +104,27 @@ pub struct Group {
     pub number: u64,
     /// What each object changes.
     pub writes: std::collections::HashMap<ObjectId, WriteSet>,
+}
+
+/// Which group of all that were ever committed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct GroupMark {
+    /// Its number.
+    pub number: u64,
+    /// The session that committed it.
+    pub incarnation: u64,
+}
+
+impl GroupMark {
+    /// Whether `group` became durable, given that this was the last one that did. None if others
+    /// have committed since, so that nobody knows.
+    pub fn tells(&self, group: Self) -> Option<bool> {
+        match self.number.cmp(&group.number) {
+            Ordering::Less => Some(false),
+            Ordering::Equal => Some(*self == group),
+            Ordering::Greater => None,
+        }
+    }
 }
 
 /// Which entries a scan returns.
@@ -195,4 +226,12 @@ pub enum StorageError {
     /// The engine failed at work. Nothing more is acknowledged before a new join.
     #[error("the store failed: {0}")]
     Failed(String),
+}
+
+/// Runs what may meet damaged data, on which an engine may panic: then the store failed.
+fn caught<T>(run: impl FnOnce() -> Result<T, StorageError>) -> Result<T, StorageError> {
+    catch_unwind(AssertUnwindSafe(run)).unwrap_or_else(|panic| {
+        let said = task::message(&*panic);
+        Err(StorageError::Failed(format!("the engine panicked: {said}")))
+    })
 }

@@ -51,6 +51,7 @@ pub struct VersionRow {
 
 /// A change of the catalog.
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "one is made per upload")]
 pub enum CatalogChange {
     /// Adds a version and makes it the one that runs; adds the class if it is new.
     Deploy {

@@ -11,6 +11,7 @@
 use std::{
     collections::hash_map::Entry,
     mem,
+    panic::{AssertUnwindSafe, catch_unwind},
     sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, RwLock},
     thread,
     time::{Duration, Instant},
@@ -18,13 +19,25 @@ use std::{
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use super::{Engine, Group, Session, StorageError, view::Lineage, write_set::WriteSet};
-use crate::{id::ObjectId, limits::COMMIT_QUEUE_BYTES_MAX};
+use super::{
+    Engine, Group, GroupMark, Session, StorageError, caught, view::Lineage, write_set::WriteSet,
+};
+use crate::{id::ObjectId, limits::COMMIT_QUEUE_BYTES_MAX, task};
 
-/// How long events wait to learn whether a failed commit had become durable.
-const SETTLE_PATIENCE: Duration = Duration::from_secs(5);
-/// Between two attempts to join a failed engine again.
-const JOIN_PAUSE: Duration = Duration::from_millis(250);
+/// How the committer meets a failed engine.
+#[derive(Debug, Clone, Copy)]
+pub struct Patience {
+    /// How long events wait to learn whether a failed commit had become durable.
+    pub settle: Duration,
+    /// Between two attempts to join the engine again.
+    pub join_pause: Duration,
+}
+
+impl Default for Patience {
+    fn default() -> Self {
+        Self { settle: Duration::from_secs(5), join_pause: Duration::from_millis(250) }
+    }
+}
 
 /// An engine that is joined, and the thread that commits to it.
 #[derive(Debug)]
@@ -32,6 +45,9 @@ pub struct Store {
     shared: Arc<Shared>,
     thread: Mutex<Option<thread::JoinHandle<()>>>,
 }
+
+/// Takes the outcome of a ticket.
+pub type Done = Box<dyn FnOnce(Result<(), CommitError>) + Send>;
 
 /// What one event hands to the committer. With an empty write set it is a gate: it opens when all
 /// that the object committed before is durable.
@@ -47,7 +63,7 @@ pub struct Ticket {
     /// Room in the queue for the writes.
     pub room: Option<OwnedSemaphorePermit>,
     /// Called on the committing thread when the outcome is certain. Must not block.
-    pub done: Box<dyn FnOnce(Result<(), CommitError>) + Send>,
+    pub done: Done,
 }
 
 /// Why an event did not become durable.
@@ -77,12 +93,19 @@ struct Queue {
     tickets: Vec<Ticket>,
     /// The thread sleeps and wants to be woken.
     asleep: bool,
+    /// A reader found the session useless.
+    rejoin: bool,
     closed: bool,
 }
 
 impl Store {
     /// Joins the engine and starts the committing thread.
     pub fn open(engine: Box<dyn Engine>) -> Result<Self, StorageError> {
+        Self::open_with(engine, Patience::default())
+    }
+
+    /// The same, with another patience.
+    pub fn open_with(engine: Box<dyn Engine>, patience: Patience) -> Result<Self, StorageError> {
         let session = engine.join()?;
         let shared = Arc::new(Shared {
             queue: Mutex::default(),
@@ -90,17 +113,21 @@ impl Store {
             room: Arc::new(Semaphore::new(kibibytes(COMMIT_QUEUE_BYTES_MAX) as usize)),
             session: RwLock::new(Ok(Joined(session))),
         });
-        let committer = Committer { engine, shared: Arc::clone(&shared) };
+        let committer = Committer { engine, patience, shared: Arc::clone(&shared) };
         let thread = thread::Builder::new()
             .name("committer".to_owned())
-            .spawn(move || committer.run())
+            .spawn(move || committer.run_to_the_end())
             .map_err(|error| StorageError::Failed(format!("no thread to commit: {error}")))?;
         Ok(Self { shared, thread: Mutex::new(Some(thread)) })
     }
 
     /// The session to read from, or why there is none at present.
     pub fn session(&self) -> Result<Arc<dyn Session>, StorageError> {
-        self.shared.session()
+        let session = self.shared.session();
+        if session.is_err() {
+            self.shared.wake_to_rejoin();
+        }
+        session
     }
 
     /// Waits until the queue has room for this many bytes. Ask before the event's writes are taken
@@ -116,7 +143,7 @@ impl Store {
         let mut queue = self.shared.queue();
         if queue.closed {
             drop(queue);
-            (ticket.done)(Err(CommitError::NotWritten("the server has stopped".to_owned())));
+            refuse(ticket, "the server has stopped");
             return;
         }
         queue.tickets.push(ticket);
@@ -149,26 +176,40 @@ impl Shared {
     }
 
     fn session(&self) -> Result<Arc<dyn Session>, StorageError> {
-        let session = self.session.read().unwrap_or_else(PoisonError::into_inner);
-        session.clone().map(|Joined(session)| session)
+        let session = self.session.read().unwrap_or_else(PoisonError::into_inner).clone();
+        match session {
+            Ok(Joined(session)) if session.is_over() => {
+                Err(StorageError::Failed("it failed and is not open again yet".to_owned()))
+            }
+            Ok(Joined(session)) => Ok(session),
+            Err(error) => Err(error),
+        }
     }
 
     fn set_session(&self, session: Result<Arc<dyn Session>, StorageError>) {
         *self.session.write().unwrap_or_else(PoisonError::into_inner) = session.map(Joined);
     }
 
-    /// The tickets that have gathered; empty after `timeout`, or at once when closed.
+    fn wake_to_rejoin(&self) {
+        self.queue().rejoin = true;
+        self.filled.notify_one();
+    }
+
+    /// The tickets that have gathered; empty after `timeout`, when the thread is to join again, or
+    /// when closed.
     fn take(&self, timeout: Duration) -> (Vec<Ticket>, bool) {
         let mut queue = self.queue();
-        if queue.tickets.is_empty() && !queue.closed {
+        let idle = |queue: &mut Queue| queue.tickets.is_empty() && !queue.closed && !queue.rejoin;
+        if idle(&mut queue) {
             queue.asleep = true;
             queue = self
                 .filled
-                .wait_timeout_while(queue, timeout, |q| q.tickets.is_empty() && !q.closed)
+                .wait_timeout_while(queue, timeout, idle)
                 .unwrap_or_else(PoisonError::into_inner)
                 .0;
             queue.asleep = false;
         }
+        queue.rejoin = false;
         (mem::take(&mut queue.tickets), queue.closed)
     }
 }
@@ -176,6 +217,7 @@ impl Shared {
 /// The thread's own half.
 struct Committer {
     engine: Box<dyn Engine>,
+    patience: Patience,
     shared: Arc<Shared>,
 }
 
@@ -185,16 +227,56 @@ struct Waiter {
     lineage: Arc<Lineage>,
     commit: u64,
     _room: Option<OwnedSemaphorePermit>,
-    done: Box<dyn FnOnce(Result<(), CommitError>) + Send>,
+    /// None once it was called.
+    done: Option<Done>,
+}
+
+impl Waiter {
+    fn answer(mut self, outcome: Result<(), CommitError>) {
+        match outcome {
+            Ok(()) => self.lineage.set_durable(self.commit),
+            Err(_) => self.lineage.set_broken(),
+        }
+        if let Some(done) = self.done.take() {
+            done(outcome);
+        }
+    }
+}
+
+impl Drop for Waiter {
+    /// Nobody waits for ever, whatever becomes of the thread.
+    fn drop(&mut self) {
+        if let Some(done) = self.done.take() {
+            self.lineage.set_broken();
+            done(Err(CommitError::Unknown("the committing thread broke off".to_owned())));
+        }
+    }
 }
 
 impl Committer {
-    fn run(self) {
+    /// Runs until the store is closed. A panic here is a bug of ours: then the store is closed for
+    /// good, and whoever waits, or comes later, gets an error.
+    fn run_to_the_end(self) {
+        let Err(panic) = catch_unwind(AssertUnwindSafe(|| self.run())) else { return };
+        let said = task::message(&*panic);
+        tracing::error!(panic = said, "the committing thread panicked; nothing more is written");
+        self.shared.set_session(Err(StorageError::Failed(format!("its thread panicked: {said}"))));
+        let mut queue = self.shared.queue();
+        queue.closed = true;
+        let tickets = mem::take(&mut queue.tickets);
+        drop(queue);
+        for ticket in tickets {
+            refuse(ticket, "the committing thread panicked");
+        }
+    }
+
+    fn run(&self) {
+        let mut next_join = Instant::now();
         loop {
             let session = self.shared.session();
             let (tickets, closed) = self.shared.take(match &session {
-                Ok(_) => Duration::from_secs(3_600),
-                Err(_) => JOIN_PAUSE,
+                Ok(_) => Duration::from_hours(1),
+                Err(_) => next_join.saturating_duration_since(Instant::now()),
             });
             if tickets.is_empty() && closed {
                 return;
@@ -202,58 +284,67 @@ impl Committer {
             match session {
                 Ok(session) => self.commit(&*session, tickets),
                 Err(error) => {
-                    fail(tickets, &error);
-                    self.rejoin();
+                    let reason = error.to_string();
+                    for ticket in tickets {
+                        refuse(ticket, &reason);
+                    }
                 }
+            }
+            if self.shared.session().is_err() && Instant::now() >= next_join {
+                self.rejoin();
+                next_join = Instant::now() + self.patience.join_pause;
             }
         }
     }
 
     fn commit(&self, session: &dyn Session, tickets: Vec<Ticket>) {
-        let (mut group, waiters) = form_group(session.incarnation(), tickets);
-        let outcome = if group.writes.is_empty() {
-            Ok(Vec::new())
-        } else {
-            session.last_group().and_then(|last| {
-                group.number = last + 1;
-                session.commit(&group)
-            })
-        };
+        let incarnation = session.incarnation();
+        let (mut group, waiters) = form_group(incarnation, tickets);
+        if group.writes.is_empty() {
+            answer(waiters, &[]);
+            return;
+        }
+        let outcome = caught(|| {
+            group.number = session.last_group()?.number + 1;
+            session.commit(&group)
+        });
         match outcome {
             Ok(refused) => answer(waiters, &refused),
-            Err(error) => self.settle(&error, group.number, waiters),
+            Err(error) => {
+                tracing::error!(error = &error as &dyn std::error::Error, "commit failed");
+                self.shared.set_session(Err(error.clone()));
+                let sent = GroupMark { number: group.number, incarnation };
+                self.settle(&error, sent, waiters);
+            }
         }
     }
 
     /// Finds out what became of a group whose commit failed.
-    fn settle(&self, error: &StorageError, group: u64, waiters: Vec<Waiter>) {
-        tracing::error!(error = error as &dyn std::error::Error, "commit failed");
-        self.shared.set_session(Err(error.clone()));
-        let deadline = Instant::now() + SETTLE_PATIENCE;
-        let durable = loop {
-            match self.rejoin() {
-                Some(last_group) => break Some(group != 0 && last_group >= group),
-                None if Instant::now() >= deadline || self.shared.queue().closed => break None,
-                None => thread::sleep(JOIN_PAUSE),
-            }
-        };
-        if durable == Some(true) {
-            answer(waiters, &[]);
+    fn settle(&self, error: &StorageError, sent: GroupMark, waiters: Vec<Waiter>) {
+        if sent.number == 0 {
+            // It was not even sent.
+            refuse_all(waiters, &CommitError::NotWritten(error.to_string()));
             return;
         }
-        let outcome = match durable {
-            None => CommitError::Unknown(error.to_string()),
-            Some(_) => CommitError::NotWritten(error.to_string()),
+        let deadline = Instant::now() + self.patience.settle;
+        let durable = loop {
+            match self.rejoin() {
+                Some(last_group) => break last_group.tells(sent),
+                None if Instant::now() >= deadline || self.shared.queue().closed => break None,
+                None => thread::sleep(self.patience.join_pause),
+            }
         };
-        for waiter in waiters {
-            waiter.lineage.set_broken();
-            (waiter.done)(Err(outcome.clone()));
+        match durable {
+            Some(true) => answer(waiters, &[]),
+            Some(false) => refuse_all(waiters, &CommitError::NotWritten(error.to_string())),
+            None => refuse_all(waiters, &CommitError::Unknown(error.to_string())),
         }
     }
 
-    /// Joins the engine again. On success the number of the last durable group.
-    fn rejoin(&self) -> Option<u64> {
-        let joined = self.engine.join().and_then(|session| {
+    /// Joins the engine again. On success the last durable group.
+    fn rejoin(&self) -> Option<GroupMark> {
+        let joined = caught(|| {
+            let session = self.engine.join()?;
             let last_group = session.last_group()?;
             Ok((session, last_group))
         });
@@ -280,9 +371,13 @@ fn form_group(incarnation: u64, tickets: Vec<Ticket>) -> (Group, Vec<Waiter>) {
     for ticket in tickets {
         let Ticket { object, writes, lineage, commit, room, done } = ticket;
         if lineage.broken() || lineage.incarnation() != incarnation {
+            let reason = if lineage.broken() {
+                "an earlier event that it built on was not committed"
+            } else {
+                "the store was opened again since the object was loaded"
+            };
             lineage.set_broken();
-            let reason = "an earlier event that it built on was not committed".to_owned();
-            done(Err(CommitError::NotWritten(reason)));
+            done(Err(CommitError::NotWritten(reason.to_owned())));
             continue;
         }
         if !writes.is_empty() {
@@ -291,29 +386,31 @@ fn form_group(incarnation: u64, tickets: Vec<Ticket>) -> (Group, Vec<Waiter>) {
                 Entry::Occupied(mut earlier) => earlier.get_mut().fold(writes),
             }
         }
-        waiters.push(Waiter { object, lineage, commit, _room: room, done });
+        waiters.push(Waiter { object, lineage, commit, _room: room, done: Some(done) });
     }
     (group, waiters)
 }
 
 fn answer(waiters: Vec<Waiter>, refused: &[ObjectId]) {
     for waiter in waiters {
-        if refused.contains(&waiter.object) {
-            waiter.lineage.set_broken();
-            let reason = "the store refused the object's writes".to_owned();
-            (waiter.done)(Err(CommitError::NotWritten(reason)));
+        let refused = refused.contains(&waiter.object);
+        waiter.answer(if refused {
+            Err(CommitError::NotWritten("the store refused the object's writes".to_owned()))
         } else {
-            waiter.lineage.set_durable(waiter.commit);
-            (waiter.done)(Ok(()));
-        }
+            Ok(())
+        });
     }
 }
 
-fn fail(tickets: Vec<Ticket>, error: &StorageError) {
-    for ticket in tickets {
-        ticket.lineage.set_broken();
-        (ticket.done)(Err(CommitError::NotWritten(error.to_string())));
+fn refuse_all(waiters: Vec<Waiter>, error: &CommitError) {
+    for waiter in waiters {
+        waiter.answer(Err(error.clone()));
     }
+}
+
+fn refuse(ticket: Ticket, reason: &str) {
+    ticket.lineage.set_broken();
+    (ticket.done)(Err(CommitError::NotWritten(reason.to_owned())));
 }
 
 /// Permits are in units of a KiB, at least one.

@@ -8,23 +8,28 @@ mod catalog;
 mod tables;
 
 use std::{
-    fs,
+    fs, io,
     panic::{AssertUnwindSafe, catch_unwind},
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, PoisonError, RwLock},
+    sync::{
+        Arc, Mutex, PoisonError, RwLock,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use bytes::Bytes;
 use futures_util::future::{self, BoxFuture, FutureExt};
-use redb::{Database, DatabaseError, ReadTransaction, ReadableDatabase, ReadableTable};
+use redb::{Builder, Database, DatabaseError, ReadTransaction, ReadableDatabase, ReadableTable};
 
 use self::tables::{
     ALARMS, ALARMS_DUE, CLASSES, COMPONENTS, DATA, FORMAT, META_FORMAT, META_INCARNATION,
-    META_LAST_GROUP, META_SECRET, METADATA, NAMES, OBJECTS, VERSIONS,
+    META_LAST_COMMITTER, META_LAST_GROUP, META_SECRET, METADATA, NAMES, OBJECTS, VERSIONS,
 };
 use super::{
-    Digest, DueAlarm, Engine, Group, ListedObject, ObjectsPage, Page, Range, Session, StorageError,
+    Digest, DueAlarm, Engine, Group, GroupMark, ListedObject, ObjectsPage, Page, Range, Session,
+    StorageError,
     catalog::{Catalog, CatalogChange},
+    caught,
     key::{data_end, data_key, key_of},
     write_set::ObjectRecord,
 };
@@ -38,10 +43,13 @@ use crate::{
 /// The file in the data directory.
 const FILE: &str = "abide.redb";
 
+/// Opens the database with the settings of a builder; the flag says whether it was open before.
+type Open = dyn Fn(&Builder, bool) -> Result<Database, DatabaseError> + Send + Sync;
+
 /// A redb file in a data directory.
-#[derive(Debug)]
 pub struct RedbEngine {
     path: PathBuf,
+    open: Box<Open>,
     cache_bytes: usize,
     /// The session given last, to fence it.
     last: Mutex<Option<Arc<RedbSession>>>,
@@ -53,6 +61,8 @@ struct RedbSession {
     incarnation: u64,
     /// None once another session was given.
     database: RwLock<Option<Database>>,
+    /// The database was seen to fail. redb answers nothing after a failed file operation.
+    over: AtomicBool,
 }
 
 impl RedbEngine {
@@ -60,14 +70,28 @@ impl RedbEngine {
     pub fn new(directory: &Path, cache_bytes: usize) -> Result<Self, StorageError> {
         fs::create_dir_all(directory)
             .map_err(|error| file_error("create the data directory", directory, error))?;
-        Ok(Self { path: directory.join(FILE), cache_bytes, last: Mutex::new(None) })
+        let path = directory.join(FILE);
+        let file = path.clone();
+        let open = move |builder: &Builder, again: bool| {
+            if again { reopen(builder, &file) } else { open_or_make(builder, &file) }
+        };
+        Ok(Self::on(path, cache_bytes, open))
+    }
+
+    /// An engine for the database that a function opens. `path` names it in errors.
+    pub(super) fn on(
+        path: PathBuf,
+        cache_bytes: usize,
+        open: impl Fn(&Builder, bool) -> Result<Database, DatabaseError> + Send + Sync + 'static,
+    ) -> Self {
+        Self { path, open: Box::new(open), cache_bytes, last: Mutex::new(None) }
     }
 
     fn open(&self, verify: bool) -> Result<Database, StorageError> {
         let mut builder = Database::builder();
         builder.set_cache_size(self.cache_bytes).set_check_integrity_on_open(verify);
         // redb asserts what it reads: a damaged file may be a panic.
-        match catch_unwind(AssertUnwindSafe(|| builder.create(&self.path))) {
+        match catch_unwind(AssertUnwindSafe(|| (self.open)(&builder, verify))) {
             Ok(Ok(database)) => Ok(database),
             Ok(Err(error)) => Err(self.open_error(error)),
             Err(panic) => Err(self.damaged(task::message(&*panic))),
@@ -80,8 +104,8 @@ impl RedbEngine {
                 StorageError::InUse(self.path.clone())
             }
             DatabaseError::Storage(redb::StorageError::Io(error))
-                if error.kind() != std::io::ErrorKind::InvalidData
-                    && error.kind() != std::io::ErrorKind::UnexpectedEof =>
+                if error.kind() != io::ErrorKind::InvalidData
+                    && error.kind() != io::ErrorKind::UnexpectedEof =>
             {
                 file_error("open the database", &self.path, error)
             }
@@ -130,14 +154,23 @@ impl Engine for RedbEngine {
         // A second join means that the first session failed: then nothing is believed unchecked.
         let verify = last.is_some();
         if let Some(session) = &*last {
-            session.database.write().unwrap_or_else(PoisonError::into_inner).take();
+            session.close();
         }
         let database = self.open(verify)?;
         let incarnation = match catch_unwind(AssertUnwindSafe(|| self.begin(&database))) {
             Ok(begun) => begun?,
             Err(panic) => return Err(self.damaged(task::message(&*panic))),
         };
-        let session = Arc::new(RedbSession { incarnation, database: RwLock::new(Some(database)) });
+        if let Some(before) = &*last
+            && incarnation <= before.incarnation
+        {
+            return Err(self.damaged("another database took its place while it was in use"));
+        }
+        let session = Arc::new(RedbSession {
+            incarnation,
+            database: RwLock::new(Some(database)),
+            over: AtomicBool::new(false),
+        });
         *last = Some(Arc::clone(&session));
         Ok(session)
     }
@@ -149,7 +182,21 @@ impl RedbSession {
         use_database: impl FnOnce(&Database) -> Result<T, StorageError>,
     ) -> Result<T, StorageError> {
         let database = self.database.read().unwrap_or_else(PoisonError::into_inner);
-        use_database(database.as_ref().ok_or(StorageError::Fenced)?)
+        let database = database.as_ref().ok_or(StorageError::Fenced)?;
+        let result = caught(|| use_database(database));
+        // One damaged entry is no reason to close the others.
+        if matches!(result, Err(StorageError::Failed(_))) && !answers(database) {
+            self.over.store(true, Ordering::Release);
+        }
+        result
+    }
+
+    /// Releases the file, and with it the lock on it.
+    fn close(&self) {
+        let database = self.database.write().unwrap_or_else(PoisonError::into_inner).take();
+        if catch_unwind(AssertUnwindSafe(|| drop(database))).is_err() {
+            tracing::error!("the database panicked when it was closed");
+        }
     }
 
     fn read<T>(
@@ -165,11 +212,13 @@ impl Session for RedbSession {
         self.incarnation
     }
 
-    fn last_group(&self) -> Result<u64, StorageError> {
-        self.read(|txn| {
-            let metadata = txn.open_table(METADATA).map_err(failed)?;
-            Ok(apply::number(&metadata, META_LAST_GROUP)?.unwrap_or(0))
-        })
+    fn is_over(&self) -> bool {
+        self.over.load(Ordering::Acquire)
+            || self.database.read().unwrap_or_else(PoisonError::into_inner).is_none()
+    }
+
+    fn last_group(&self) -> Result<GroupMark, StorageError> {
+        self.read(last_group)
     }
 
     fn record(
@@ -213,7 +262,8 @@ impl Session for RedbSession {
     }
 
     fn commit(&self, group: &Group) -> Result<Vec<ObjectId>, StorageError> {
-        self.with(|database| apply::commit(database, group)).map(|()| Vec::new())
+        self.with(|database| apply::commit(database, self.incarnation, group))?;
+        Ok(Vec::new())
     }
 
     fn alarms_due(&self, until: Millis, limit: usize) -> Result<Vec<DueAlarm>, StorageError> {
@@ -301,6 +351,56 @@ impl Session for RedbSession {
     }
 }
 
+/// Whether the database can be read at all.
+fn answers(database: &Database) -> bool {
+    caught(|| last_group(&database.begin_read().map_err(failed)?)).is_ok()
+}
+
+fn last_group(txn: &ReadTransaction) -> Result<GroupMark, StorageError> {
+    let metadata = txn.open_table(METADATA).map_err(failed)?;
+    Ok(GroupMark {
+        number: apply::number(&metadata, META_LAST_GROUP)?.unwrap_or(0),
+        incarnation: apply::number(&metadata, META_LAST_COMMITTER)?.unwrap_or(0),
+    })
+}
+
+/// Opens a database, or makes one. It appears under its name when it is whole: redb takes a file
+/// whose making broke off for somebody else's.
+fn open_or_make(builder: &Builder, path: &Path) -> Result<Database, DatabaseError> {
+    if !path.exists() {
+        let fresh = path.with_extension(format!("new-{}", std::process::id()));
+        match fs::remove_file(&fresh) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error.into()),
+            Ok(()) | Err(_) => (),
+        }
+        builder.create(&fresh)?.close()?;
+        // Unlike a rename this never takes the place of a database that another process made.
+        let linked = fs::hard_link(&fresh, path);
+        fs::remove_file(&fresh)?;
+        match linked {
+            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error.into()),
+            Ok(()) | Err(_) => (),
+        }
+        if let Some(directory) = path.parent() {
+            fs::File::open(directory)?.sync_all()?;
+        }
+    }
+    builder.create(path)
+}
+
+/// Opens a database that failed while it was open. It must exist: an empty one in its place would
+/// answer that nothing was ever written.
+fn reopen(builder: &Builder, path: &Path) -> Result<Database, DatabaseError> {
+    // After a failed sync the kernel may hold pages as clean that never reached the disk. They
+    // must not vouch for themselves: without them the check reads what is really there.
+    let file = fs::File::open(path)?;
+    if let Err(error) = rustix::fs::fadvise(&file, 0, None, rustix::fs::Advice::DontNeed) {
+        tracing::warn!(%error, "the database is checked as the kernel remembers it");
+    }
+    drop(file);
+    builder.open(path)
+}
+
 type Row = Result<
     (redb::AccessGuard<'static, &'static [u8]>, redb::AccessGuard<'static, &'static [u8]>),
     redb::StorageError,
@@ -323,10 +423,9 @@ fn page(rows: impl Iterator<Item = Row>, limit: usize) -> Result<Page, StorageEr
 }
 
 /// redb answers at once: its pages are in its cache, or one read away.
-fn ready<T: Send>(result: Result<T, StorageError>) -> BoxFuture<'static, Result<T, StorageError>>
-where
-    T: 'static,
-{
+fn ready<T: Send + 'static>(
+    result: Result<T, StorageError>,
+) -> BoxFuture<'static, Result<T, StorageError>> {
     future::ready(result).boxed()
 }
 
@@ -334,7 +433,7 @@ fn failed(error: impl Into<redb::Error>) -> StorageError {
     StorageError::Failed(error.into().to_string())
 }
 
-fn file_error(action: &'static str, path: &Path, error: std::io::Error) -> StorageError {
+fn file_error(action: &'static str, path: &Path, error: io::Error) -> StorageError {
     StorageError::File { action, path: path.to_owned(), source: Arc::new(error) }
 }
 
@@ -343,4 +442,10 @@ fn random() -> Result<[u8; 32], StorageError> {
     getrandom::fill(&mut bytes)
         .map_err(|error| StorageError::Failed(format!("no random numbers: {error}")))?;
     Ok(bytes)
+}
+
+impl std::fmt::Debug for RedbEngine {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("RedbEngine").field("path", &self.path).finish_non_exhaustive()
+    }
 }

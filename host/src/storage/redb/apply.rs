@@ -4,7 +4,10 @@ use redb::{Database, Durability, ReadableTable, Table};
 
 use super::{
     failed,
-    tables::{ALARMS, ALARMS_DUE, DATA, META_LAST_GROUP, METADATA, NAMES, OBJECTS, ObjectRow},
+    tables::{
+        ALARMS, ALARMS_DUE, DATA, META_LAST_COMMITTER, META_LAST_GROUP, METADATA, NAMES, OBJECTS,
+        ObjectRow,
+    },
 };
 use crate::{
     id::ObjectId,
@@ -18,7 +21,11 @@ use crate::{
 type IdBytes = &'static [u8; 32];
 
 /// Commits a group; it is durable on return.
-pub(super) fn commit(database: &Database, group: &Group) -> Result<(), StorageError> {
+pub(super) fn commit(
+    database: &Database,
+    incarnation: u64,
+    group: &Group,
+) -> Result<(), StorageError> {
     let mut txn = database.begin_write().map_err(failed)?;
     txn.set_durability(Durability::Immediate)
         .map_err(|error| StorageError::Failed(error.to_string()))?;
@@ -35,6 +42,7 @@ pub(super) fn commit(database: &Database, group: &Group) -> Result<(), StorageEr
         }
         let mut metadata = txn.open_table(METADATA).map_err(failed)?;
         set_number(&mut metadata, META_LAST_GROUP, group.number)?;
+        set_number(&mut metadata, META_LAST_COMMITTER, incarnation)?;
     }
     txn.commit().map_err(failed)
 }
@@ -133,7 +141,7 @@ impl Tables<'_> {
             record.name.as_ref().map_or(String::new(), |name| name.as_str().to_owned())
         };
         if let Some(old) = &old
-            && old.name != record.name
+            && (old.class, &old.name) != (record.class, &record.name)
         {
             let key = (old.class, &*name(old), object.as_bytes());
             self.names.remove(key).map_err(failed)?;

@@ -19,6 +19,8 @@ pub(super) const META_FORMAT: &str = "format";
 pub(super) const META_INCARNATION: &str = "incarnation";
 /// Number of the last group.
 pub(super) const META_LAST_GROUP: &str = "last-group";
+/// The session that committed the last group.
+pub(super) const META_LAST_COMMITTER: &str = "last-committer";
 /// Number for the next new class.
 pub(super) const META_NEXT_CLASS: &str = "next-class";
 /// 32 random bytes.
