@@ -12,6 +12,8 @@ pub mod key;
 #[cfg(any(test, feature = "test-support"))]
 pub mod memory;
 pub mod redb;
+#[cfg(test)]
+mod tests;
 pub mod txn;
 pub mod view;
 pub mod write_set;
