@@ -6,6 +6,7 @@ mod parity;
 mod random;
 mod settle;
 mod store;
+mod view;
 
 use std::sync::Arc;
 

@@ -16,13 +16,16 @@ pub struct Txn {
     next_savepoint: u32,
 }
 
+/// What an event had written under a key: none for nothing, inner none for a deletion.
+type Before = Option<Option<Bytes>>;
+
 /// What brings the writes back to where they were. A savepoint keeps only what changed since it was
 /// made, so that making one costs nothing.
 #[derive(Debug)]
 struct Savepoint {
     number: u32,
     /// Entries changed since, with what the event had written there before.
-    before: BTreeMap<Bytes, Option<Option<Bytes>>>,
+    before: BTreeMap<Bytes, Before>,
     /// The whole of the writes, if they were cleared since.
     before_clear: Option<(bool, BTreeMap<Bytes, Option<Bytes>>)>,
 }
@@ -124,19 +127,23 @@ impl Txn {
         true
     }
 
+    /// Forgets all savepoints; the writes stay.
+    pub fn release_savepoints(&mut self) {
+        self.savepoints.clear();
+        self.retained = 0;
+    }
+
     /// Takes the writes out and releases all savepoints.
     pub fn take(&mut self) -> (bool, BTreeMap<Bytes, Option<Bytes>>) {
-        (self.bytes, self.retained) = (0, 0);
-        self.savepoints.clear();
+        self.release_savepoints();
+        self.bytes = 0;
         (std::mem::take(&mut self.cleared), std::mem::take(&mut self.writes))
     }
 }
 
 impl Savepoint {
     fn bytes(&self) -> usize {
-        let old = |old: &Option<Option<Bytes>>| {
-            old.as_ref().and_then(Option::as_ref).map_or(0, Bytes::len)
-        };
+        let old = |old: &Before| old.as_ref().and_then(Option::as_ref).map_or(0, Bytes::len);
         let before: usize = self.before.iter().map(|(key, value)| key.len() + old(value)).sum();
         before + self.before_clear.as_ref().map_or(0, |(_, writes)| total(writes))
     }

@@ -1,38 +1,33 @@
 //! The storage as one live object sees it: durable data, what waits for the disk on top of it, and
 //! the running event's own writes on top of that.
 
-use std::{
-    collections::BTreeMap,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, AtomicU64, Ordering},
-    },
+mod lineage;
+mod list;
+mod misuse;
+
+pub use self::{
+    lineage::Lineage,
+    list::ListOptions,
+    misuse::{AccessError, Misuse, TooLarge},
 };
+
+use std::{collections::BTreeMap, sync::Arc};
 
 use bytes::Bytes;
 
+use self::{
+    list::{Stored, Written, in_order, merge, page_limit, range},
+    misuse::{checked, too_large},
+};
 use super::{
-    Page, Range, Session, StorageError,
-    key::prefix_end,
+    Page, Session, StorageError,
     txn::Txn,
     write_set::{ObjectRecord, RecordChange, WriteSet},
 };
 use crate::{
     id::{ObjectId, ObjectName},
-    limits::{
-        CACHE_BYTES_MAX, KEY_BYTES_MAX, PAGE_BYTES, PAGE_ENTRIES_MAX, RESULT_BYTES_MAX,
-        SAVEPOINTS_MAX,
-    },
+    limits::{CACHE_BYTES_MAX, RESULT_BYTES_MAX, SAVEPOINTS_MAX},
 };
-
-/// How far an object's commits have come. The object counts its commits from 1; the committer
-/// says which of them are durable.
-#[derive(Debug)]
-pub struct Lineage {
-    incarnation: u64,
-    durable: AtomicU64,
-    broken: AtomicBool,
-}
 
 /// One live object's storage.
 pub struct View {
@@ -68,106 +63,6 @@ struct Cached {
     value: Option<Bytes>,
     /// The commit that wrote it; 0 if it was read.
     commit: u64,
-}
-
-/// What the guest asks of a listing.
-#[derive(Debug, Clone, Default)]
-pub struct ListOptions {
-    /// Smallest key.
-    pub start: Option<String>,
-    /// Key before the smallest.
-    pub start_after: Option<String>,
-    /// Key behind the largest.
-    pub end: Option<String>,
-    /// What all keys begin with.
-    pub prefix: Option<String>,
-    /// From the largest down.
-    pub reverse: bool,
-    /// Entries at most.
-    pub limit: Option<u32>,
-}
-
-/// A size over its limit.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TooLarge {
-    /// The key, shortened.
-    pub key: String,
-    /// Bytes found.
-    pub size: usize,
-    /// Bytes allowed.
-    pub limit: usize,
-}
-
-/// What the guest did wrong; nothing of the call was applied.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Misuse {
-    /// A key without bytes.
-    KeyEmpty,
-    /// Over [`KEY_BYTES_MAX`].
-    KeyTooLong(TooLarge),
-    /// Over [`Bounds::value_bytes`].
-    ValueTooLarge(TooLarge),
-    /// Over [`Bounds::event_bytes`].
-    EventTooLarge(TooLarge),
-    /// Over [`RESULT_BYTES_MAX`].
-    ResultTooLarge(TooLarge),
-    /// Options that contradict each other.
-    InvalidList(String),
-    /// No savepoint of this number.
-    NoSuchSavepoint(u32),
-    /// More than [`SAVEPOINTS_MAX`] savepoints.
-    TooManySavepoints,
-}
-
-/// Why an access did not happen.
-#[derive(Debug)]
-pub enum AccessError {
-    /// The guest's mistake.
-    Misuse(Misuse),
-    /// The store's fault.
-    Store(StorageError),
-}
-
-impl From<Misuse> for AccessError {
-    fn from(misuse: Misuse) -> Self {
-        Self::Misuse(misuse)
-    }
-}
-
-impl From<StorageError> for AccessError {
-    fn from(error: StorageError) -> Self {
-        Self::Store(error)
-    }
-}
-
-impl Lineage {
-    /// A lineage of commits to the session with this incarnation.
-    pub fn new(incarnation: u64) -> Self {
-        Self { incarnation, durable: AtomicU64::new(0), broken: AtomicBool::new(false) }
-    }
-
-    /// The incarnation that the commits are meant for.
-    pub fn incarnation(&self) -> u64 {
-        self.incarnation
-    }
-
-    /// The last durable commit.
-    pub fn durable(&self) -> u64 {
-        self.durable.load(Ordering::Acquire)
-    }
-
-    /// Whether a commit failed, so that no later one may count.
-    pub fn broken(&self) -> bool {
-        self.broken.load(Ordering::Acquire)
-    }
-
-    pub(super) fn set_durable(&self, commit: u64) {
-        self.durable.store(commit, Ordering::Release);
-    }
-
-    pub(super) fn set_broken(&self) {
-        self.broken.store(true, Ordering::Release);
-    }
 }
 
 impl View {
@@ -260,7 +155,8 @@ impl View {
 
     /// Sets several values, or none if one is wrong.
     pub fn put(&mut self, entries: Vec<(String, Vec<u8>)>) -> Result<(), Misuse> {
-        let mut checked_entries = Vec::with_capacity(entries.len());
+        // The last value of a key counts; each key must count once, or its size would be wrong.
+        let mut last = BTreeMap::new();
         let mut bytes = self.txn.bytes().cast_signed();
         for (key, value) in entries {
             let key = checked(key)?;
@@ -268,12 +164,13 @@ impl View {
                 let limit = self.bounds.value_bytes;
                 return Err(Misuse::ValueTooLarge(too_large(&key, value.len(), limit)));
             }
-            let value = Bytes::from(value);
-            bytes += self.txn.growth(&key, Some(&value));
-            self.check_event_bytes(&key, bytes)?;
-            checked_entries.push((key, value));
+            last.insert(key, Bytes::from(value));
         }
-        for (key, value) in checked_entries {
+        for (key, value) in &last {
+            bytes += self.txn.growth(key, Some(value));
+            self.check_event_bytes(key, bytes)?;
+        }
+        for (key, value) in last {
             self.txn.write(key, Some(value));
         }
         Ok(())
@@ -321,20 +218,20 @@ impl View {
 
     /// Entries in the order of their keys, up to the limits of a page.
     pub async fn list(&mut self, options: ListOptions) -> Result<Page, AccessError> {
-        let limit = options.limit;
+        let limit = page_limit(&options);
         let Some(range) = range(options)? else {
             return Ok(Page::default());
         };
-        let limit = limit.map_or(PAGE_ENTRIES_MAX, |limit| {
-            usize::try_from(limit).unwrap_or(usize::MAX).min(PAGE_ENTRIES_MAX)
-        });
-        let written = self.written(&range);
+        let reverse = range.reverse;
+        let own = in_order(self.txn.writes(), &range, Option::as_ref);
+        let earlier = (!self.txn.cleared())
+            .then(|| in_order(&self.cache, &range, |cached| cached.value.as_ref()));
         let stored = if self.txn.cleared() || self.hidden_until.is_some() {
             Stored::nothing()
         } else {
-            Stored::new(&*self.session, self.object, Range { limit, ..range.clone() })
+            Stored::new(&*self.session, self.object, range)
         };
-        Ok(merge(written, stored, range.reverse, limit).await?)
+        Ok(merge(Written::new(own, earlier, reverse), stored, reverse, limit).await?)
     }
 
     /// Whether the running event has written anything that is not committed.
@@ -356,6 +253,7 @@ impl View {
     /// later reads see them. None if there are none.
     pub fn commit(&mut self) -> Option<WriteSet> {
         if self.txn.is_empty() {
+            self.txn.release_savepoints();
             return None;
         }
         let (clear, entries) = self.txn.take();
@@ -396,6 +294,8 @@ impl View {
     /// Begins an event, and lets go of what durable commits need no more.
     pub fn begin_event(&mut self) {
         self.synced = false;
+        // An event that wrote nothing was not committed, and may have left some.
+        self.txn.release_savepoints();
         let durable = self.lineage.durable();
         if self.hidden_until.is_some_and(|commit| commit <= durable) {
             self.hidden_until = None;
@@ -441,31 +341,6 @@ impl View {
         }
         Ok(())
     }
-
-    /// What the object wrote in a range and the store may not have, in the order of the range.
-    fn written(&self, range: &Range) -> Vec<(Bytes, Option<Bytes>)> {
-        let within = |key: &Bytes| range.end.as_ref().is_none_or(|end| key < end);
-        let mut written = BTreeMap::new();
-        if !self.txn.cleared() {
-            for (key, cached) in self.cache.range(range.start.clone()..) {
-                if !within(key) {
-                    break;
-                }
-                written.insert(key.clone(), cached.value.clone());
-            }
-        }
-        for (key, value) in self.txn.writes().range(range.start.clone()..) {
-            if !within(key) {
-                break;
-            }
-            written.insert(key.clone(), value.clone());
-        }
-        let mut written: Vec<_> = written.into_iter().collect();
-        if range.reverse {
-            written.reverse();
-        }
-        written
-    }
 }
 
 impl std::fmt::Debug for View {
@@ -478,138 +353,4 @@ impl Cached {
     fn size(&self, key: &Bytes) -> usize {
         key.len() + self.value.as_ref().map_or(0, Bytes::len)
     }
-}
-
-/// The store's entries of a range, fetched page by page.
-struct Stored<'a> {
-    source: Option<(&'a dyn Session, ObjectId, Range)>,
-    entries: std::vec::IntoIter<(Bytes, Bytes)>,
-}
-
-impl<'a> Stored<'a> {
-    fn new(session: &'a dyn Session, object: ObjectId, range: Range) -> Self {
-        Self { source: Some((session, object, range)), entries: Vec::new().into_iter() }
-    }
-
-    fn nothing() -> Self {
-        Self { source: None, entries: Vec::new().into_iter() }
-    }
-
-    async fn next(&mut self) -> Result<Option<(Bytes, Bytes)>, StorageError> {
-        loop {
-            if let Some(entry) = self.entries.next() {
-                return Ok(Some(entry));
-            }
-            let Some((session, object, range)) = self.source.take() else {
-                return Ok(None);
-            };
-            let page = session.scan(object, range.clone()).await?;
-            if page.more
-                && let Some((last, _)) = page.entries.last()
-            {
-                let rest = if range.reverse {
-                    Range { end: Some(last.clone()), ..range }
-                } else {
-                    Range { start: successor(last), ..range }
-                };
-                self.source = Some((session, object, rest));
-            }
-            self.entries = page.entries.into_iter();
-        }
-    }
-}
-
-/// One page out of what was written and what is stored, both in the order of the range. What was
-/// written wins.
-async fn merge(
-    written: Vec<(Bytes, Option<Bytes>)>,
-    mut stored: Stored<'_>,
-    reverse: bool,
-    limit: usize,
-) -> Result<Page, StorageError> {
-    let (mut page, mut size) = (Page::default(), 0);
-    let mut written = written.into_iter().peekable();
-    let mut next_stored = stored.next().await?;
-    loop {
-        let written_first = match (written.peek(), &next_stored) {
-            (None, None) => return Ok(page),
-            (Some(_), None) => true,
-            (None, Some(_)) => false,
-            (Some((a, _)), Some((b, _))) => a == b || (a < b) != reverse,
-        };
-        let entry = if written_first {
-            let Some((key, value)) = written.next() else { return Ok(page) };
-            if next_stored.as_ref().is_some_and(|(stored, _)| *stored == key) {
-                next_stored = stored.next().await?;
-            }
-            value.map(|value| (key, value))
-        } else {
-            let entry = next_stored.take();
-            next_stored = stored.next().await?;
-            entry
-        };
-        let Some((key, value)) = entry else { continue };
-        if page.entries.len() >= limit || size >= PAGE_BYTES {
-            page.more = true;
-            return Ok(page);
-        }
-        size += key.len() + value.len();
-        page.entries.push((key, value));
-    }
-}
-
-/// The range that the options describe; none if no key can be in it.
-fn range(options: ListOptions) -> Result<Option<Range>, Misuse> {
-    if options.start.is_some() && options.start_after.is_some() {
-        return Err(Misuse::InvalidList("start and start-after cannot both be given".to_owned()));
-    }
-    if options.limit == Some(0) {
-        return Err(Misuse::InvalidList("limit is 0, the least is 1".to_owned()));
-    }
-    let bound = |key: Option<String>| match key {
-        Some(key) if key.len() > KEY_BYTES_MAX => Err(too_long(&Bytes::from(key))),
-        Some(key) => Ok(Some(Bytes::from(key))),
-        None => Ok(None),
-    };
-    let after = bound(options.start_after)?.map(|key| successor(&key));
-    let prefix = bound(options.prefix)?.unwrap_or_default();
-    let start = bound(options.start)?.or(after).unwrap_or_default().max(prefix.clone());
-    let end = match (bound(options.end)?, prefix_end(&prefix).map(Bytes::from)) {
-        (Some(a), Some(b)) => Some(a.min(b)),
-        (a, b) => a.or(b),
-    };
-    if end.as_ref().is_some_and(|end| *end <= start) {
-        return Ok(None);
-    }
-    Ok(Some(Range { start, end, reverse: options.reverse, limit: 0 }))
-}
-
-/// The key right behind this one.
-fn successor(key: &[u8]) -> Bytes {
-    let mut next = Vec::with_capacity(key.len() + 1);
-    next.extend_from_slice(key);
-    next.push(0);
-    Bytes::from(next)
-}
-
-fn checked(key: String) -> Result<Bytes, Misuse> {
-    let key = Bytes::from(key);
-    match key.len() {
-        0 => Err(Misuse::KeyEmpty),
-        1..=KEY_BYTES_MAX => Ok(key),
-        _ => Err(too_long(&key)),
-    }
-}
-
-fn too_long(key: &Bytes) -> Misuse {
-    Misuse::KeyTooLong(too_large(key, key.len(), KEY_BYTES_MAX))
-}
-
-fn too_large(key: &Bytes, size: usize, limit: usize) -> TooLarge {
-    let mut key: String = String::from_utf8_lossy(key).chars().take(65).collect();
-    if key.chars().count() > 64 {
-        key.pop();
-        key.push_str("...");
-    }
-    TooLarge { key, size, limit }
 }
