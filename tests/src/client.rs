@@ -30,6 +30,8 @@ impl Client {
         let config = Agent::config_builder()
             .http_status_as_error(false)
             .allow_non_standard_methods(true)
+            // A redirect is an answer as well.
+            .max_redirects(0)
             .timeout_global(Some(Duration::from_secs(120)))
             .build();
         let agent = Agent::new_with_config(config);

@@ -100,6 +100,17 @@ impl Host {
         kill_process(self.pid(), signal).expect("a process to signal");
     }
 
+    /// Changes the flags of the next start.
+    pub fn set_flags(&mut self, flags: &[&str]) {
+        self.flags = flags.iter().map(|&flag| flag.to_owned()).collect();
+    }
+
+    /// Whether the server still runs.
+    pub fn runs(&mut self) -> bool {
+        let child = self.child.as_mut().expect("a started server");
+        child.try_wait().expect("a child process").is_none()
+    }
+
     /// Waits until the server has ended by itself.
     #[track_caller]
     pub fn wait(&mut self) -> ExitStatus {
@@ -156,7 +167,13 @@ impl Host {
         fs::read_to_string(self.path("log")).unwrap_or_default()
     }
 
-    fn path(&self, name: &str) -> PathBuf {
+    /// How often a text occurs in the log.
+    pub fn log_count(&self, text: &str) -> usize {
+        self.log().matches(text).count()
+    }
+
+    /// A file beside the data directory.
+    pub fn path(&self, name: &str) -> PathBuf {
         self.directory.path().join(name)
     }
 }

@@ -3,6 +3,9 @@
 pub mod client;
 pub mod guest;
 pub mod host;
+pub mod parallel;
 pub mod probe;
+pub mod random;
 pub mod raw;
 pub mod source;
+pub mod terminal;

@@ -1,11 +1,14 @@
 //! The `probe` class: an object that does what a request tells it to.
 
+use std::thread::{self, JoinHandle};
+
+use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use serde_json::{Value, json};
 
 use crate::{
     client::{Answer, Client},
     guest,
-    host::Host,
+    host::{Host, await_until},
 };
 
 /// A server that has the class `probe`.
@@ -53,4 +56,27 @@ impl Probe {
     pub fn get(&self, path: &str) -> Answer {
         self.client.get(&format!("/probe/{}{path}", self.name))
     }
+
+    /// Runs steps of which one keeps the object busy, on another thread; returns when they have
+    /// begun. What comes of them is in the thread's result, unless the server is killed.
+    #[track_caller]
+    pub fn occupy(&self, host: &Host, steps: Value) -> JoinHandle<Option<Answer>> {
+        let Value::Array(mut all) = steps else { panic!("steps are a list") };
+        all.insert(0, json!({ "log": 1 }));
+        let (client, path) = (self.client.clone(), format!("/probe/{}/run", self.name));
+        let before = host.log_count(LOGGED);
+        let steps = Value::from(all).to_string();
+        let running =
+            thread::spawn(move || client.try_send("POST", &path, &[], steps.as_bytes()).ok());
+        await_until("the steps begin", || host.log_count(LOGGED) > before);
+        running
+    }
+}
+
+/// What the probe's step `log` logs.
+const LOGGED: &str = "line n=";
+
+/// The path at which a probe gives the response that this JSON describes.
+pub fn scripted(script: Value) -> String {
+    format!("/resp?s={}", BASE64_URL_SAFE_NO_PAD.encode(script.to_string()))
 }

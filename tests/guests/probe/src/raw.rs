@@ -1,7 +1,7 @@
 //! Requests as they arrive and responses that nobody should give.
 
 use abide_sdk::bindings::abide::object::types::{Request, Response};
-use abide_sdk::{Result, StatusCode, bail};
+use abide_sdk::{Result, StatusCode, bail, storage};
 use serde::Deserialize;
 use serde_json::json;
 
@@ -23,6 +23,8 @@ struct Script {
     body: Option<Data>,
     /// That many zero bytes instead of a body.
     body_zeros: Option<usize>,
+    /// An entry to store before.
+    put: Option<(String, Data)>,
 }
 
 pub(crate) fn echo(request: &Request) -> Result<Response> {
@@ -47,6 +49,9 @@ pub(crate) fn scripted(script: &str) -> Result<Response> {
     };
     let script: Script = serde_json::from_slice(&script)?;
 
+    if let Some((key, value)) = script.put {
+        storage::put(&key, value.into_bytes()?)?;
+    }
     let mut headers = Vec::new();
     for (name, value) in script.headers {
         headers.push((name, value.into_bytes()?));
