@@ -2,7 +2,7 @@
 //! used.
 
 use std::{
-    sync::{Arc, Weak},
+    sync::{Arc, Weak, atomic::Ordering},
     time::Duration,
 };
 
@@ -10,6 +10,8 @@ use super::registry::{Live, Shared};
 
 /// Between two looks at the idle objects; never longer than the idle time itself.
 const SWEEP: Duration = Duration::from_secs(1);
+/// Between two looks while somebody waits for a slot: objects become idle without saying so.
+const PRESSED_SWEEP: Duration = Duration::from_millis(2);
 /// Under pressure this part of the idle objects leaves at once, so that the search for them is
 /// paid rarely.
 const PRESSED_PART: usize = 16;
@@ -18,9 +20,16 @@ const PRESSED_PART: usize = 16;
 pub(super) async fn run(shared: Weak<Shared>) {
     loop {
         let Some(strong) = shared.upgrade() else { return };
-        let pause = SWEEP.min(strong.idle()).max(Duration::from_millis(10));
-        let pressed = tokio::time::timeout(pause, strong.pressure.notified()).await.is_ok();
-        let leaving = if pressed { least_recently_used(&strong) } else { unused(&strong) };
+        let pause = if strong.waiting.load(Ordering::Relaxed) > 0 {
+            PRESSED_SWEEP
+        } else {
+            SWEEP.min(strong.idle()).max(Duration::from_millis(10))
+        };
+        // Pressed or not is looked up below.
+        _ = tokio::time::timeout(pause, strong.pressure.notified()).await;
+        let waiting = strong.waiting.load(Ordering::Relaxed);
+        let leaving =
+            if waiting > 0 { least_recently_used(&strong, waiting) } else { unused(&strong) };
         for live in leaving {
             live.mailbox.ask_to_leave();
         }
@@ -34,9 +43,10 @@ fn unused(shared: &Shared) -> Vec<Arc<Live>> {
     shared.select(|live| now.saturating_sub(live.last_used()) >= idle && live.mailbox.is_idle())
 }
 
-fn least_recently_used(shared: &Shared) -> Vec<Arc<Live>> {
+/// A part of the idle objects, and no fewer than there are waiting.
+fn least_recently_used(shared: &Shared, waiting: usize) -> Vec<Arc<Live>> {
     let mut idle = shared.select(|live| live.mailbox.is_idle());
-    let count = idle.len().div_ceil(PRESSED_PART);
+    let count = idle.len().div_ceil(PRESSED_PART).max(waiting);
     if count < idle.len() {
         idle.select_nth_unstable_by_key(count, |live| live.last_used());
         idle.truncate(count);

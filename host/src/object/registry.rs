@@ -45,6 +45,8 @@ pub(super) struct Shared {
     pub(super) slots: Arc<Semaphore>,
     /// Somebody waits for a slot.
     pub(super) pressure: Notify,
+    /// How many wait for a slot.
+    pub(super) waiting: AtomicUsize,
     parts: Vec<Mutex<HashMap<ObjectId, Arc<Live>>>>,
     live: AtomicUsize,
     left: Notify,
@@ -77,6 +79,7 @@ impl Objects {
             clock,
             slots: Arc::new(Semaphore::new(limits.live_instances)),
             pressure: Notify::new(),
+            waiting: AtomicUsize::new(0),
             parts: (0..PARTS).map(|_| Mutex::default()).collect(),
             live: AtomicUsize::new(0),
             left: Notify::new(),

@@ -1,6 +1,9 @@
 //! One object's worker: takes a letter, runs it, commits, lets the answer go.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
 
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
@@ -167,9 +170,11 @@ impl Worker {
         if let Ok(slot) = Arc::clone(slots).try_acquire_owned() {
             return Ok(slot);
         }
+        self.shared.waiting.fetch_add(1, Ordering::Relaxed);
         self.shared.pressure.notify_one();
-        let waiting = tokio::time::timeout(SLOT_PATIENCE, Arc::clone(slots).acquire_owned());
-        match waiting.await {
+        let waited = tokio::time::timeout(SLOT_PATIENCE, Arc::clone(slots).acquire_owned()).await;
+        self.shared.waiting.fetch_sub(1, Ordering::Relaxed);
+        match waited {
             Ok(slot) => Ok(slot.expect("the semaphore is never closed")),
             Err(_) => Err(CallError::NoInstance {
                 limit: self.shared.limits.live_instances,
