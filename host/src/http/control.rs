@@ -21,7 +21,7 @@ use serde_json::json;
 use tower_service::Service;
 
 use super::{
-    problem::{self, Problem},
+    problem::{self, PROBLEM_JSON, Problem},
     server::Handler,
     token::Token,
 };
@@ -84,6 +84,11 @@ impl Handler for Control {
         let (head, body) = response.into_parts();
         // All bodies here are in memory already.
         let body = body.collect().await.map(Collected::to_bytes).unwrap_or_default();
+        let content_type = head.headers.get(header::CONTENT_TYPE);
+        // What axum itself refuses, such as a parameter that is no number, it says as text.
+        if head.status.is_client_error() && content_type.is_some_and(|value| value != PROBLEM_JSON) {
+            return Problem::new(problem::BAD_REQUEST, String::from_utf8_lossy(&body)).response();
+        }
         Response::from_parts(head, Full::new(body))
     }
 }

@@ -13,6 +13,9 @@ use crate::{
     storage::{StorageError, commit::CommitError},
 };
 
+/// The media type of a problem.
+pub const PROBLEM_JSON: &str = "application/problem+json";
+
 /// What went wrong, for the client.
 #[derive(Debug, Serialize)]
 pub struct Problem {
@@ -118,8 +121,7 @@ impl Problem {
         let mut response = Response::new(Full::from(body));
         *response.status_mut() = self.code();
         let headers = response.headers_mut();
-        let json = HeaderValue::from_static("application/problem+json");
-        headers.insert(header::CONTENT_TYPE, json);
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(PROBLEM_JSON));
         if let Some(ms) = self.retry_after_ms {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(ms.div_ceil(1_000)));
         }
