@@ -22,6 +22,8 @@ const TOKEN: &str = "test-token";
 pub struct Host {
     directory: TempDir,
     flags: Vec<String>,
+    variables: Vec<(String, String)>,
+    token: Option<&'static str>,
     child: Option<Child>,
     ingress: String,
     control: String,
@@ -41,23 +43,43 @@ impl Host {
         Self {
             directory: tempfile::tempdir().expect("a temporary directory"),
             flags: flags.iter().map(|&flag| flag.to_owned()).collect(),
+            variables: Vec::new(),
+            token: Some(TOKEN),
             child: None,
             ingress: String::new(),
             control: String::new(),
         }
     }
 
+    /// A server that is yet to be started, and that makes its own token.
+    pub fn stopped_without_token() -> Self {
+        let mut host = Self::stopped(&[]);
+        host.token = None;
+        host
+    }
+
     /// Starts the server on the same data, and waits until it is ready.
     #[track_caller]
     pub fn start_again(&mut self) {
+        if let Err(said) = self.try_start() {
+            panic!("the server ended: {said}");
+        }
+    }
+
+    /// As [`start_again`](Self::start_again); where the server ends instead, what it said.
+    #[track_caller]
+    pub fn try_start(&mut self) -> Result<(), String> {
+        let said_before = self.log().len();
         let ready = self.path("ready");
         // It is of the last run, if at all.
         _ = fs::remove_file(&ready);
         let mut child = self.command().spawn().expect("the server's program");
         let deadline = Instant::now() + PATIENCE;
         while !ready.exists() {
-            let ended = child.try_wait().expect("a child process");
-            assert!(ended.is_none(), "the server ended: {ended:?}: {}", self.log());
+            if let Some(ended) = child.try_wait().expect("a child process") {
+                assert!(!ended.success(), "it was not asked to end: {}", self.log());
+                return Err(self.log()[said_before..].to_owned());
+            }
             assert!(Instant::now() < deadline, "the server is not ready: {}", self.log());
             std::thread::sleep(Duration::from_millis(5));
         }
@@ -66,6 +88,7 @@ impl Host {
         let url = |name: &str| addresses[name].as_str().expect("a URL").to_owned();
         (self.ingress, self.control) = (url("ingress"), url("control"));
         self.child = Some(child);
+        Ok(())
     }
 
     /// The command that runs the server.
@@ -76,12 +99,13 @@ impl Host {
         command
             .arg("serve")
             .args(["--ingress", "127.0.0.1:0", "--control", "127.0.0.1:0"])
-            .args(["--token", TOKEN])
             .arg("--data-dir")
             .arg(self.data())
             .arg("--ready-file")
             .arg(self.path("ready"))
             .args(&self.flags)
+            .args(self.token.iter().flat_map(|token| ["--token", token]))
+            .envs(self.variables.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(log);
@@ -103,6 +127,12 @@ impl Host {
     /// Changes the flags of the next start.
     pub fn set_flags(&mut self, flags: &[&str]) {
         self.flags = flags.iter().map(|&flag| flag.to_owned()).collect();
+    }
+
+    /// Changes the variables of the next start.
+    pub fn set_variables(&mut self, variables: &[(&str, &str)]) {
+        let owned = |&(name, value): &(&str, &str)| (name.to_owned(), value.to_owned());
+        self.variables = variables.iter().map(owned).collect();
     }
 
     /// Whether the server still runs.
