@@ -22,8 +22,12 @@ pub const PAGE_BYTES: usize = 1 << 20;
 pub const PAGE_ENTRIES_MAX: usize = 1_000;
 /// Values that one `get-many` returns at most, in bytes.
 pub const RESULT_BYTES_MAX: usize = 64 << 20;
-/// Committed values that a live object keeps in memory, in bytes of keys and values.
+/// Committed values that a live object keeps in memory, in bytes of keys and values and
+/// [`ENTRY_BYTES`] for each.
 pub const CACHE_BYTES_MAX: usize = 64 << 10;
+/// What a key in memory costs beside itself and its value, in bytes. It counts as written, and as
+/// kept, so that many small keys cannot take more memory than few large ones.
+pub const ENTRY_BYTES: usize = 128;
 /// Savepoints of one event that exist at the same time.
 pub const SAVEPOINTS_MAX: usize = 1_024;
 
@@ -68,7 +72,8 @@ pub struct Limits {
     pub body_bytes: usize,
     /// Value of a key, in bytes.
     pub value_bytes: usize,
-    /// Uncommitted keys and values that one event may have written, in bytes.
+    /// Uncommitted keys and values that one event may have written, in bytes; each key counts
+    /// [`ENTRY_BYTES`] more.
     pub event_write_bytes: usize,
     /// Uploaded component, in bytes.
     pub component_bytes: usize,

@@ -4,6 +4,8 @@ use std::collections::{BTreeMap, btree_map::Entry};
 
 use bytes::Bytes;
 
+use crate::limits::ENTRY_BYTES;
+
 /// What an event has written and not committed.
 #[derive(Debug, Default)]
 pub struct Txn {
@@ -41,7 +43,8 @@ impl Txn {
         self.cleared
     }
 
-    /// Memory for keys and values, in bytes: written ones, and those that savepoints hold.
+    /// Memory for keys and values, in bytes: written ones, and those that savepoints hold. Each
+    /// counts [`ENTRY_BYTES`] more.
     pub fn bytes(&self) -> usize {
         self.bytes + self.retained
     }
@@ -67,8 +70,7 @@ impl Txn {
             && savepoint.before_clear.is_none()
             && let Entry::Vacant(before) = savepoint.before.entry(key)
         {
-            self.retained += before.key().len();
-            self.retained += old.as_ref().and_then(Option::as_ref).map_or(0, Bytes::len);
+            self.retained += size(before.key(), old.as_ref().and_then(Option::as_ref));
             before.insert(old);
         }
     }
@@ -143,9 +145,11 @@ impl Txn {
 
 impl Savepoint {
     fn bytes(&self) -> usize {
-        let old = |old: &Before| old.as_ref().and_then(Option::as_ref).map_or(0, Bytes::len);
-        let before: usize = self.before.iter().map(|(key, value)| key.len() + old(value)).sum();
-        before + self.before_clear.as_ref().map_or(0, |(_, writes)| total(writes))
+        let before = self.before.iter().map(|(key, value)| {
+            let old = value.as_ref().and_then(Option::as_ref);
+            size(key, old)
+        });
+        before.sum::<usize>() + self.before_clear.as_ref().map_or(0, |(_, writes)| total(writes))
     }
 }
 
@@ -154,7 +158,7 @@ fn total(writes: &BTreeMap<Bytes, Option<Bytes>>) -> usize {
 }
 
 fn size(key: &Bytes, value: Option<&Bytes>) -> usize {
-    key.len() + value.map_or(0, Bytes::len)
+    key.len() + value.map_or(0, Bytes::len) + ENTRY_BYTES
 }
 
 #[cfg(test)]

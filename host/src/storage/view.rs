@@ -26,7 +26,7 @@ use super::{
 };
 use crate::{
     id::{ObjectId, ObjectName},
-    limits::{CACHE_BYTES_MAX, RESULT_BYTES_MAX, SAVEPOINTS_MAX},
+    limits::{CACHE_BYTES_MAX, ENTRY_BYTES, RESULT_BYTES_MAX, SAVEPOINTS_MAX},
 };
 
 /// One live object's storage.
@@ -266,7 +266,8 @@ impl View {
             self.hidden_until = Some(self.committed);
         }
         for (key, value) in &entries {
-            self.remember(key.clone(), value.clone(), self.committed);
+            let cached = Cached { value: value.clone(), commit: self.committed };
+            self.remember(key.clone(), cached);
         }
         let puts = entries.values().any(Option::is_some);
         let record = match (clear && !puts, self.record_stored) {
@@ -321,14 +322,14 @@ impl View {
             return Ok(None);
         }
         let value = self.session.get(self.object, key.clone()).await?;
-        if self.cache_bytes + key.len() + value.as_ref().map_or(0, Bytes::len) <= CACHE_BYTES_MAX {
-            self.remember(key, value.clone(), 0);
+        let cached = Cached { value: value.clone(), commit: 0 };
+        if self.cache_bytes + cached.size(&key) <= CACHE_BYTES_MAX {
+            self.remember(key, cached);
         }
         Ok(value)
     }
 
-    fn remember(&mut self, key: Bytes, value: Option<Bytes>, commit: u64) {
-        let cached = Cached { value, commit };
+    fn remember(&mut self, key: Bytes, cached: Cached) {
         let old = self.cache.get(&key).map_or(0, |old| old.size(&key));
         self.cache_bytes = self.cache_bytes + cached.size(&key) - old;
         self.cache.insert(key, cached);
@@ -351,6 +352,6 @@ impl std::fmt::Debug for View {
 
 impl Cached {
     fn size(&self, key: &Bytes) -> usize {
-        key.len() + self.value.as_ref().map_or(0, Bytes::len)
+        key.len() + self.value.as_ref().map_or(0, Bytes::len) + ENTRY_BYTES
     }
 }

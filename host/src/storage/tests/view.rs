@@ -17,7 +17,7 @@ use super::{
     },
     commit, everything, id, named, now, scan, stored, text,
 };
-use crate::limits::{CACHE_BYTES_MAX, PAGE_BYTES};
+use crate::limits::{CACHE_BYTES_MAX, ENTRY_BYTES, PAGE_BYTES};
 
 const KEYS: [&str; 8] = ["a", "aa", "ab", "b", "ba", "c", "\u{e9}", "\u{10ffff}"];
 const BOUNDS: Bounds = Bounds { value_bytes: 1 << 20, event_bytes: 4 << 20 };
@@ -267,6 +267,16 @@ fn a_key_that_is_put_twice_in_one_call_counts_once() {
     let refused = view.put(entries);
     assert!(matches!(refused, Err(Misuse::EventTooLarge(_))), "{refused:?}");
     assert_eq!(now(view.get("b0".to_owned())).unwrap(), None, "nothing of the call was applied");
+}
+
+/// Empty values under short keys used to count a few bytes each, and take a hundred.
+#[test]
+fn many_small_writes_are_as_bounded_as_few_large_ones() {
+    let session = MemoryEngine::default().join().unwrap();
+    let mut view = load(&session).unwrap();
+    let written = (0..100_000_u32).map(|n| view.put(vec![(n.to_string(), vec![])]));
+    let written = written.take_while(Result::is_ok).count();
+    assert!(written <= BOUNDS.event_bytes / ENTRY_BYTES, "{written}");
 }
 
 #[test]
