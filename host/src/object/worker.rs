@@ -91,8 +91,7 @@ impl Worker {
         let class = &self.live.class;
         let removed = || CallError::ClassRemoved(class.name().clone());
         let version = class.current().ok_or_else(removed)?;
-        if self.view().is_some_and(|view| view.lineage().broken()) {
-            // It was built on events that were not committed (G5).
+        if self.is_stale() {
             self.held = Held::Nothing;
         }
         if let Held::Instance(instance, _) = &mut self.held {
@@ -112,6 +111,15 @@ impl Worker {
             Held::Nothing | Held::Instance(..) => Box::new(self.load(&version).await?),
         };
         self.start(&version, view, slot).await
+    }
+
+    /// Whether what is in memory was built on events that were not committed (G5), or on a session
+    /// with the store that is over.
+    fn is_stale(&mut self) -> bool {
+        let store = Arc::clone(&self.shared.store);
+        self.view().is_some_and(|view| {
+            view.lineage().broken() || !store.serves(view.lineage().incarnation())
+        })
     }
 
     async fn load(&mut self, version: &Version) -> Result<View, CallError> {
@@ -275,7 +283,10 @@ impl Worker {
 impl Drop for Worker {
     fn drop(&mut self) {
         if !self.left {
-            self.shared.abandon(&self.live);
+            // It broke off. The next worker reads from the store, so it must not begin before the
+            // writes of this one are there.
+            let (shared, live) = (Arc::clone(&self.shared), Arc::clone(&self.live));
+            self.shared.store.after_all(self.live.id, move || shared.abandon(&live));
         }
     }
 }

@@ -130,6 +130,25 @@ impl Store {
         session
     }
 
+    /// Whether the session with this incarnation is the one that commits and reads go to.
+    pub fn serves(&self, incarnation: u64) -> bool {
+        self.session().is_ok_and(|session| session.incarnation() == incarnation)
+    }
+
+    /// Calls `done` when all that was handed in before is durable, or certainly is not.
+    pub fn after_all(&self, object: ObjectId, done: impl FnOnce() + Send + 'static) {
+        // Without a session nothing can become durable any more before there is a new one.
+        let incarnation = self.session().map_or(0, |session| session.incarnation());
+        self.submit(Ticket {
+            object,
+            writes: WriteSet::default(),
+            lineage: Arc::new(Lineage::new(incarnation)),
+            commit: 0,
+            room: None,
+            done: Box::new(move |_| done()),
+        });
+    }
+
     /// Waits until the queue has room for this many bytes. Ask before the event's writes are taken
     /// out of its view, so that nothing is half done while waiting.
     pub async fn room(&self, bytes: usize) -> OwnedSemaphorePermit {
@@ -158,6 +177,8 @@ impl Store {
         self.shared.queue().closed = true;
         self.shared.filled.notify_one();
         let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
+        // The last answer may own the store: then its thread ends by itself.
+        let thread = thread.filter(|thread| thread.thread().id() != thread::current().id());
         if thread.is_some_and(|thread| thread.join().is_err()) {
             tracing::error!("the committing thread had panicked");
         }

@@ -203,3 +203,44 @@ fn writes_wait_for_room_in_the_queue() {
     let half = bench.store.room(COMMIT_QUEUE_BYTES_MAX / 2).now_or_never();
     assert!(half.is_some() && bench.store.room(1).now_or_never().is_some());
 }
+
+#[test]
+fn what_comes_after_all_comes_after_the_writes_of_its_own_group() {
+    let bench = Bench::new();
+    let mut writer = bench.writer(1);
+    let hold = bench.faults.hold_commits();
+    let first = bench.send(&mut writer, put(&[("k", "1")]));
+    hold.until_one_waits();
+    let second = bench.send(&mut writer, put(&[("k", "2")]));
+    let (called, calls) = mpsc::channel();
+    let (faults, before) = (bench.faults.clone(), bench.faults.groups().len());
+    bench.store.after_all(id(1), move || _ = called.send(faults.groups().len() - before));
+    drop(hold);
+    assert_eq!(calls.recv(), Ok(2), "both groups were durable by then");
+    assert_eq!((first.get(), second.get()), (Ok(()), Ok(())));
+    bench.store.stop();
+    let (called, calls) = mpsc::channel();
+    bench.store.after_all(id(1), move || _ = called.send(()));
+    assert_eq!(calls.recv(), Ok(()), "even when nothing comes any more");
+}
+
+/// Joining its own thread would never end.
+#[test]
+fn a_store_may_be_dropped_by_its_own_last_answer() {
+    let Bench { store, faults } = Bench::new();
+    let store = Arc::new(store);
+    let (dropped, drops) = mpsc::channel();
+    let hold = faults.hold_commits();
+    let (object, writes) = (id(1), put(&[("k", "v")]));
+    let lineage = Arc::new(Lineage::new(1));
+    let owner = Arc::clone(&store);
+    let done = Box::new(move |outcome| {
+        drop(owner);
+        _ = dropped.send(outcome);
+    });
+    store.submit(Ticket { object, writes, lineage, commit: 1, room: None, done });
+    hold.until_one_waits();
+    drop(store);
+    drop(hold);
+    assert_eq!(drops.recv(), Ok(Ok(())));
+}
