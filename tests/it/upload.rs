@@ -179,9 +179,9 @@ fn a_component_that_costs_too_much_time_is_refused() {
 
 #[test]
 fn a_component_that_costs_too_much_memory_is_refused() {
-    let host = Host::start(&["--compile-memory-limit", "400MiB"]);
+    let host = Host::start(&["--compile-memory-limit", "256MiB"]);
     let problem = put(&host, &many_functions(150_000, 20)).problem(422, "compile-limit");
-    assert!(problem["detail"].as_str().unwrap().contains("419430400"), "{problem}");
+    assert!(problem["detail"].as_str().unwrap().contains("268435456"), "{problem}");
     assert_eq!(put(&host, guest::COUNTER).status, 201);
 }
 

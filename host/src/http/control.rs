@@ -9,7 +9,6 @@ use axum::{
     Router,
     body::Body,
     extract::State,
-    middleware::{self, Next},
     response::{IntoResponse, Response},
     routing::{get, post},
 };
@@ -53,6 +52,7 @@ pub struct Shared {
 /// The control API.
 #[derive(Debug, Clone)]
 pub struct Control {
+    token: Token,
     router: Router,
 }
 
@@ -70,14 +70,19 @@ impl Control {
             .route("/v1/classes/{class}/ids", post(objects::unique_id))
             .fallback(not_found)
             .method_not_allowed_fallback(method_not_allowed)
-            .layer(middleware::from_fn_with_state(Arc::clone(&shared), authorize))
-            .with_state(shared);
-        Self { router }
+            .with_state(Arc::clone(&shared));
+        Self { token: shared.token.clone(), router }
     }
 }
 
 impl Handler for Control {
     async fn handle(&self, request: Request<Incoming>) -> Response<Full<Bytes>> {
+        // Nothing is told without the token, not even what exists: so this is outside of the router.
+        let authorization = request.headers().get(header::AUTHORIZATION);
+        if !self.token.admits(authorization.map(header::HeaderValue::as_bytes)) {
+            let detail = "send the control token as `Authorization: Bearer TOKEN`";
+            return Problem::new(problem::UNAUTHORIZED, detail).response();
+        }
         let answered: Result<Response, Infallible> =
             self.router.clone().call(request.map(Body::new)).await;
         let Ok(response) = answered;
@@ -96,21 +101,6 @@ impl Handler for Control {
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         self.response().map(Body::new)
-    }
-}
-
-/// Nothing is told, not even what exists, without the token.
-async fn authorize(
-    State(shared): State<Arc<Shared>>,
-    request: Request<Body>,
-    next: Next,
-) -> Response {
-    let authorization = request.headers().get(header::AUTHORIZATION);
-    if shared.token.admits(authorization.map(header::HeaderValue::as_bytes)) {
-        next.run(request).await
-    } else {
-        let detail = "send the control token as `Authorization: Bearer TOKEN`";
-        Problem::new(problem::UNAUTHORIZED, detail).into_response()
     }
 }
 
