@@ -168,15 +168,25 @@ impl Catalog {
     ) -> Result<(), ClassError> {
         let _changing = self.changing.lock().await;
         let class = self.find(name.as_str()).ok_or_else(|| ClassError::NotFound(name.clone()))?;
-        let session = self.store.session()?;
-        let one = crate::storage::ObjectsPage { limit: 1, ..Default::default() };
-        if !with_objects && !session.objects(class.number, one)?.is_empty() {
-            return Err(ClassError::NotEmpty { class: name.clone() });
+        let stored = |class: &Class| -> Result<bool, StorageError> {
+            let one = crate::storage::ObjectsPage { limit: 1, ..Default::default() };
+            Ok(!self.store.session()?.objects(class.number, one)?.is_empty())
+        };
+        let not_empty = || ClassError::NotEmpty { class: name.clone() };
+        if !with_objects && stored(&class)? {
+            return Err(not_empty());
         }
         let versions =
             std::mem::take(&mut *class.versions.write().unwrap_or_else(PoisonError::into_inner));
         self.classes.write().unwrap_or_else(PoisonError::into_inner).remove(name.as_str());
         gone(Arc::clone(&class)).await;
+        // What was running then may have stored something, and has told its client so.
+        if !with_objects && stored(&class)? {
+            *class.versions.write().unwrap_or_else(PoisonError::into_inner) = versions;
+            let mut classes = self.classes.write().unwrap_or_else(PoisonError::into_inner);
+            classes.insert(name.as_str().to_owned(), class);
+            return Err(not_empty());
+        }
         self.change(CatalogChange::Remove { name: name.clone(), class: class.number }).await?;
         for version in versions {
             self.loader.cache.remove(&version.row.digest);
