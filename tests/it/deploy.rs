@@ -13,6 +13,7 @@ use tests::{
     guest,
     host::Host,
     parallel::parallel,
+    probe::{self, Probe},
 };
 
 #[track_caller]
@@ -227,6 +228,31 @@ fn a_removal_while_busy_ends_all_requests() {
     for n in 0..4 {
         assert_eq!(host.client().count(&format!("/mine/a{n}/")), 0);
     }
+}
+
+/// G11: what an event stores while its class is about to be removed is not dropped silently.
+#[test]
+fn a_class_whose_running_event_stores_something_is_not_removed() {
+    let host = probe::host(&[]);
+    let object = Probe::new(&host, "a");
+    let running = object.occupy(&host, json!([{ "sleep": 300 }, { "put": ["k", "1"] }]));
+    let removed = host.control().delete("/v1/classes/probe");
+    assert_eq!(running.join().unwrap().unwrap().status, 200);
+    removed.problem(409, "class-not-empty");
+    assert_eq!(object.value("k"), "1");
+}
+
+/// Two classes may be made of the same bytes.
+#[test]
+fn removing_a_class_leaves_another_of_the_same_bytes() {
+    let mut host = Host::start(&[]);
+    host.deploy("a", guest::COUNTER_TWICE);
+    host.deploy("b", guest::COUNTER_TWICE);
+    assert_eq!(host.control().delete("/v1/classes/a").status, 204);
+    host.kill();
+    fs::remove_dir_all(host.data().join("code")).unwrap();
+    host.start_again();
+    assert_eq!(host.client().count("/b/a/increment"), 2);
 }
 
 #[test]

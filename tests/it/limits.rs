@@ -1,5 +1,7 @@
 //! Limits of one event: what exceeds them is undone, named, and harms nobody else.
 
+use std::fs;
+
 use serde_json::{Value, json};
 use tests::{
     host::Host,
@@ -69,6 +71,30 @@ fn an_event_has_all_of_its_time_however_long_it_waited() {
     // Waits for almost 2 s, then needs 1 s.
     Probe::new(&host, "x").run(json!([{ "sleep": 1_000 }]));
     busy.join().unwrap().unwrap().problem(504, "event-timeout");
+}
+
+/// O-049: neither memory nor file descriptors.
+#[test]
+fn instances_that_trapped_leave_nothing_behind() {
+    let host = probe::host(&[]);
+    let pid = host.pid().as_raw_nonzero();
+    let resident_kib = || -> u64 {
+        let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+        let line = status.lines().find(|line| line.starts_with("VmRSS")).unwrap();
+        line.split_whitespace().nth(1).unwrap().parse().unwrap()
+    };
+    let files = || fs::read_dir(format!("/proc/{pid}/fd")).unwrap().count();
+    let object = Probe::new(&host, "x");
+    let trap = |times: u32| {
+        for _ in 0..times {
+            object.try_run(json!([{ "put": ["a", "1"] }, "trap"])).problem(500, "trap");
+        }
+    };
+    trap(200);
+    let (memory_before, files_before) = (resident_kib(), files());
+    trap(800);
+    assert!(resident_kib() < memory_before + 20 * 1_024, "{memory_before} {}", resident_kib());
+    assert!(files() <= files_before + 4, "{files_before} {}", files());
 }
 
 /// The limit is on what is not yet committed: a sync makes room.

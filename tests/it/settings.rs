@@ -142,6 +142,22 @@ fn a_wrong_flag_or_variable_is_refused_by_name() {
     serve(&host, &["--log", "a=b=c"], &[]).refused(&["log"]);
 }
 
+#[test]
+fn a_path_that_cannot_be_used_is_named() {
+    let host = Host::stopped(&[]);
+    let file = file(&host, "");
+    let serve = |arguments: &[&str]| {
+        let mut command = program();
+        command.args(["serve", "--ingress", "127.0.0.1:0", "--control", "127.0.0.1:0"]);
+        command.args(arguments);
+        terminal::run(command)
+    };
+    serve(&["--data-dir", &file]).refused(&[&file]);
+    let data = host.data();
+    let data = data.to_str().unwrap();
+    serve(&["--data-dir", data, "--ready-file", "/nowhere/ready"]).refused(&["/nowhere/ready"]);
+}
+
 /// Written by a newer program: refused, and left as it is.
 #[test]
 fn data_of_a_newer_format_is_refused() {
