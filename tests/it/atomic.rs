@@ -67,7 +67,8 @@ fn a_returned_error_undoes_its_event_and_is_passed_on() {
 #[test]
 fn a_long_message_of_an_error_is_cut() {
     let host = probe::host(&[]);
-    let problem = undone(&host, "x", json!({ "fail": "\u{e4}".repeat(5_000) }), 500, "returned-error");
+    let problem =
+        undone(&host, "x", json!({ "fail": "\u{e4}".repeat(5_000) }), 500, "returned-error");
     assert_eq!(problem["detail"].as_str().unwrap(), "\u{e4}".repeat(2_048));
 }
 
@@ -158,7 +159,8 @@ fn savepoints_undo_what_came_after_them() {
     assert_eq!(results[0], json!([null, [null, "2"], null]));
     assert_eq!(results[1], json!([["a", "2"]]));
 
-    let cleared = json!({ "tx": [[{ "put": ["x", "1"] }, "deleteAll", { "list": {} }], "rollback"] });
+    let cleared =
+        json!({ "tx": [[{ "put": ["x", "1"] }, "deleteAll", { "list": {} }], "rollback"] });
     assert_eq!(object.run(json!([cleared]))[0][2], json!([]));
     assert_eq!(object.run(json!([{ "list": {} }]))[0], json!([["a", "2"]]));
 }

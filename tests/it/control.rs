@@ -7,8 +7,7 @@ use tests::{
     client::{Answer, Client},
     guest,
     host::{Host, program},
-    probe,
-    terminal,
+    probe, terminal,
 };
 
 /// Operations of the API, each with a method.

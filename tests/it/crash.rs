@@ -80,7 +80,8 @@ fn no_half_event_is_found_after_a_kill() {
     let mut host = probe::host(&[]);
     for round in 0..8 {
         let client = host.client();
-        let entries: Vec<_> = (0..KEYS).map(|n| json!([n.to_string(), round.to_string()])).collect();
+        let entries: Vec<_> =
+            (0..KEYS).map(|n| json!([n.to_string(), round.to_string()])).collect();
         let body = json!([{ "putMany": entries }]).to_string();
         let moment = Duration::from_micros(random.below(6_000));
         thread::scope(|scope| {

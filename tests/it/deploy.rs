@@ -68,9 +68,15 @@ fn the_same_bytes_again_change_nothing_and_say_so() {
     for _ in 0..3 {
         let again = put(&host, "mine", guest::COUNTER);
         assert_eq!(again.status, 200);
-        assert_eq!((&again.json()["unchanged"], &again.json()["version"]), (&json!(true), &json!(1)));
+        assert_eq!(
+            (&again.json()["unchanged"], &again.json()["version"]),
+            (&json!(true), &json!(1))
+        );
     }
-    assert_eq!(host.control().get("/v1/classes/mine").json()["versions"].as_array().unwrap().len(), 1);
+    assert_eq!(
+        host.control().get("/v1/classes/mine").json()["versions"].as_array().unwrap().len(),
+        1
+    );
     assert_eq!(put(&host, "other", guest::COUNTER).status, 201, "for another class they are new");
 }
 
@@ -160,7 +166,10 @@ fn a_refused_upload_leaves_the_running_version_alone() {
         put(&host, "new", refused).problem(422, "invalid-component");
     }
     assert_eq!(increment(&host.client(), "/mine/a/increment"), (4, 2));
-    assert_eq!(host.control().get("/v1/classes/mine").json()["versions"].as_array().unwrap().len(), 1);
+    assert_eq!(
+        host.control().get("/v1/classes/mine").json()["versions"].as_array().unwrap().len(),
+        1
+    );
     host.control().get("/v1/classes/new").problem(404, "class-not-found");
 }
 

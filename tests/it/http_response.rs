@@ -12,7 +12,9 @@ use tests::{
 #[track_caller]
 fn reply(host: &Host, method: &str, script: Value, bodiless: bool) -> Reply {
     let mut wire = Wire::new(host.ingress());
-    wire.send(format!("{method} /probe/x{} HTTP/1.1\r\nhost: x\r\n\r\n", scripted(script)).as_bytes());
+    wire.send(
+        format!("{method} /probe/x{} HTTP/1.1\r\nhost: x\r\n\r\n", scripted(script)).as_bytes(),
+    );
     let reply = if bodiless { wire.head() } else { wire.reply() };
     wire.send(b"GET /probe/x/ignore HTTP/1.1\r\nhost: x\r\n\r\n");
     let next = wire.reply();
@@ -25,14 +27,21 @@ fn reply(host: &Host, method: &str, script: Value, bodiless: bool) -> Reply {
 fn each_set_cookie_is_a_line_of_its_own() {
     let host = probe::host(&[]);
     let headers = json!([
-        ["set-cookie", "a=1; Expires=Wed, 21 Oct 2026 07:28:00 GMT"], ["Set-Cookie", "b=2"],
-        ["x", "1"], ["set-cookie", "c=3"],
+        ["set-cookie", "a=1; Expires=Wed, 21 Oct 2026 07:28:00 GMT"],
+        ["Set-Cookie", "b=2"],
+        ["x", "1"],
+        ["set-cookie", "c=3"],
     ]);
     let reply = reply(&host, "GET", json!({ "headers": headers }), false);
-    let cookies: Vec<_> = reply.head.lines().filter(|line| line.starts_with("set-cookie")).collect();
+    let cookies: Vec<_> =
+        reply.head.lines().filter(|line| line.starts_with("set-cookie")).collect();
     assert_eq!(
         cookies,
-        ["set-cookie: a=1; expires=wed, 21 oct 2026 07:28:00 gmt", "set-cookie: b=2", "set-cookie: c=3"]
+        [
+            "set-cookie: a=1; expires=wed, 21 oct 2026 07:28:00 gmt",
+            "set-cookie: b=2",
+            "set-cookie: c=3"
+        ]
     );
 }
 
@@ -77,8 +86,13 @@ fn headers_that_cannot_be_sent_are_a_fault_of_the_object() {
 fn hop_by_hop_headers_of_an_object_are_dropped() {
     let host = probe::host(&[]);
     let headers = json!([
-        ["Transfer-Encoding", "gzip"], ["Connection", "close, x-hop"], ["x-hop", "1"],
-        ["Keep-Alive", "timeout=5"], ["Upgrade", "x"], ["Content-Length", "999"], ["trailer", "x"],
+        ["Transfer-Encoding", "gzip"],
+        ["Connection", "close, x-hop"],
+        ["x-hop", "1"],
+        ["Keep-Alive", "timeout=5"],
+        ["Upgrade", "x"],
+        ["Content-Length", "999"],
+        ["trailer", "x"],
         ["x-kept", "1"],
     ]);
     let reply = reply(&host, "GET", json!({ "headers": headers, "body": "hello" }), false);
@@ -101,7 +115,8 @@ fn head_has_the_length_of_get_and_no_body() {
     let head = wire.head();
     let get = wire.reply();
     // One letter more for HEAD.
-    let length = |reply: &Reply| -> usize { reply.header("content-length").unwrap().parse().unwrap() };
+    let length =
+        |reply: &Reply| -> usize { reply.header("content-length").unwrap().parse().unwrap() };
     assert_eq!(length(&head), length(&get) + 1);
 }
 
@@ -119,7 +134,8 @@ fn head_of_a_problem_has_no_body() {
 fn no_content_and_not_modified_have_no_body() {
     let host = probe::host(&[]);
     for body in ["", "illegal"] {
-        let script = |status: u16| json!({ "status": status, "body": body, "headers": [["etag", "\"a\""]] });
+        let script =
+            |status: u16| json!({ "status": status, "body": body, "headers": [["etag", "\"a\""]] });
         let reply_204 = reply(&host, "GET", script(204), true);
         assert_eq!(reply_204.status, 204);
         assert_eq!(reply_204.header("content-length"), None, "{}", reply_204.head);
@@ -163,7 +179,8 @@ fn a_body_that_the_object_does_not_read_is_drained() {
     let host = probe::host(&[]);
     let mut wire = Wire::new(host.ingress());
     for length in [5, 100_000, 3_000_000] {
-        let head = format!("POST /probe/x/ignore HTTP/1.1\r\nhost: x\r\ncontent-length: {length}\r\n\r\n");
+        let head =
+            format!("POST /probe/x/ignore HTTP/1.1\r\nhost: x\r\ncontent-length: {length}\r\n\r\n");
         wire.send(head.as_bytes());
         wire.send(&vec![b'x'; length]);
         assert_eq!(wire.reply().text(), "ignored");
@@ -174,7 +191,8 @@ fn a_body_that_the_object_does_not_read_is_drained() {
 #[test]
 fn a_coded_body_is_passed_on_as_it_is() {
     let host = probe::host(&[]);
-    let script = json!({ "headers": [["content-encoding", "gzip"]], "body": { "b64": "H4sIAAAA" } });
+    let script =
+        json!({ "headers": [["content-encoding", "gzip"]], "body": { "b64": "H4sIAAAA" } });
     let reply = reply(&host, "GET", script, false);
     assert_eq!(reply.header("content-encoding"), Some("gzip"));
     assert_eq!(reply.body, b"\x1f\x8b\x08\x00\x00\x00");

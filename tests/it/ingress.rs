@@ -30,7 +30,10 @@ fn refused(host: &Host, method: &str, target: &str, status: u16, kind: &str) {
 fn the_object_sees_its_part_of_the_target_byte_for_byte() {
     let host = probe::host(&[]);
     for query in ["", "?", "?a=1&a=2&b=%20+&c", "?/x?y//..%2f%zz", "?%ff&=&;"] {
-        assert_eq!(seen(&host, &format!("/probe/x/echo{query}"))["target"], format!("/echo{query}"));
+        assert_eq!(
+            seen(&host, &format!("/probe/x/echo{query}"))["target"],
+            format!("/echo{query}")
+        );
     }
 }
 
@@ -38,7 +41,14 @@ fn the_object_sees_its_part_of_the_target_byte_for_byte() {
 #[test]
 fn paths_are_not_normalised() {
     let host = probe::host(&[]);
-    let paths = ["//increment", "/increment/", "/x/../increment", "/./increment", "/%69ncrement", "/incr;x"];
+    let paths = [
+        "//increment",
+        "/increment/",
+        "/x/../increment",
+        "/./increment",
+        "/%69ncrement",
+        "/incr;x",
+    ];
     for path in paths {
         let sent = raw::request("GET", &format!("/probe/x{path}"), "", "");
         assert_eq!(raw::status(&raw::exchange(host.ingress(), &sent)), 404, "{path}");
@@ -92,9 +102,20 @@ fn what_names_no_object_is_refused() {
         refused(&host, "GET", target, 404, "not-found");
     }
     let bad = [
-        "/probe/", "/probe//increment", "//x/increment", "/probe/../x", "/probe/./x", "/../x/y",
-        "/probe/%zz", "/probe/%2", "/probe/%", "/probe/%ff/increment", "/probe/%C3/x", "/a%2Fb/x",
-        "/probe/@12/x", "/probe/@/x",
+        "/probe/",
+        "/probe//increment",
+        "//x/increment",
+        "/probe/../x",
+        "/probe/./x",
+        "/../x/y",
+        "/probe/%zz",
+        "/probe/%2",
+        "/probe/%",
+        "/probe/%ff/increment",
+        "/probe/%C3/x",
+        "/a%2Fb/x",
+        "/probe/@12/x",
+        "/probe/@/x",
     ];
     for target in bad {
         refused(&host, "GET", target, 400, "bad-address");

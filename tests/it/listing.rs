@@ -19,7 +19,8 @@ fn with_keys(host: &Host, keys: &[&str]) -> Probe {
 fn lists(object: &Probe, options: Value, expected: &[&str]) {
     let results = object.run(json!([{ "list": options }, { "page": options }]));
     let keys = |entries: &Value| -> Vec<String> {
-        let entries = entries.as_array().unwrap_or_else(|| panic!("{options}: {entries}"));
+        assert!(entries.is_array(), "{options}: {entries}");
+        let entries = entries.as_array().unwrap();
         entries.iter().map(|entry| entry[0].as_str().unwrap().to_owned()).collect()
     };
     assert_eq!(keys(&results[0]), expected, "{options}");
@@ -93,7 +94,8 @@ fn prefix_and_range_intersect() {
 fn a_prefix_ends_where_its_keys_end() {
     let host = probe::host(&[]);
     let last = "\u{10ffff}";
-    let object = with_keys(&host, &["a", last, "\u{10ffff}\u{10ffff}", "\u{7f}", "\u{7f}x", "\u{80}"]);
+    let object =
+        with_keys(&host, &["a", last, "\u{10ffff}\u{10ffff}", "\u{7f}", "\u{7f}x", "\u{80}"]);
     lists(&object, json!({ "prefix": last }), &[last, "\u{10ffff}\u{10ffff}"]);
     lists(&object, json!({ "prefix": "\u{7f}", "reverse": true }), &["\u{7f}x", "\u{7f}"]);
 }

@@ -61,7 +61,9 @@ fn help_explains_every_flag_with_its_default() {
         let variable = format!("ABIDE_{}", variable.to_uppercase().replace('-', "_"));
         assert!(behind.starts_with(' ') && behind.contains(&variable), "{variable}: {behind}");
     }
-    for flag in ["--config <FILE>", "--ready-file <FILE>", "--token <TOKEN>", "--no-bundled", "--log-json"] {
+    for flag in
+        ["--config <FILE>", "--ready-file <FILE>", "--token <TOKEN>", "--no-bundled", "--log-json"]
+    {
         assert!(text.contains(flag), "{flag}");
     }
 }

@@ -10,7 +10,7 @@ use tests::{
 const VALUE_MAX: usize = 2 << 20;
 
 fn sha256(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+    hex::encode(Sha256::digest(bytes))
 }
 
 /// O-009.
@@ -52,7 +52,10 @@ fn a_key_may_have_2048_bytes_and_no_more() {
     assert_eq!((&results[0], &results[1]), (&Value::Null, &json!("v")));
     for refused in [2, 3, 4] {
         assert_eq!(results[refused]["error"], "key-too-long", "{results}");
-        assert_eq!((&results[refused]["size"], &results[refused]["limit"]), (&json!(2_049), &json!(2_048)));
+        assert_eq!(
+            (&results[refused]["size"], &results[refused]["limit"]),
+            (&json!(2_049), &json!(2_048))
+        );
     }
     assert_eq!(results[5], json!({ "error": "key-empty" }));
     assert_eq!(results[6], json!({ "error": "key-empty" }));
@@ -72,7 +75,8 @@ fn a_prefix_longer_than_any_key_finds_nothing_or_is_refused() {
 fn a_hundred_chunks_survive_a_restart() {
     const CHUNK: usize = 120_000;
     let mut host = probe::host(&[]);
-    let chunk = |n: usize| json!([format!("chunk-{n:03}"), { "repeat": [format!("{n:03}"), CHUNK / 3] }]);
+    let chunk =
+        |n: usize| json!([format!("chunk-{n:03}"), { "repeat": [format!("{n:03}"), CHUNK / 3] }]);
     let entries: Vec<_> = (0..100).map(chunk).collect();
     Probe::new(&host, "x").run(json!([{ "putMany": entries }]));
     host.kill();
@@ -104,7 +108,8 @@ fn an_empty_value_is_not_an_absent_one() {
     host.kill();
     host.start_again();
     let object = Probe::new(&host, "x");
-    let results = object.run(json!([{ "get": "k" }, { "list": {} }, { "del": "k" }, { "del": "k" }]));
+    let results =
+        object.run(json!([{ "get": "k" }, { "list": {} }, { "del": "k" }, { "del": "k" }]));
     assert_eq!(results, json!(["", [["k", ""]], true, false]));
     assert_eq!(object.value("k"), Value::Null);
 }
@@ -189,7 +194,8 @@ fn reads_see_the_events_own_writes_and_later_events_too() {
 #[test]
 fn delete_all_leaves_nothing_of_the_object() {
     let mut host = probe::host(&[]);
-    let listed = |host: &Host| host.control().get("/v1/classes/probe/objects").json()["objects"].take();
+    let listed =
+        |host: &Host| host.control().get("/v1/classes/probe/objects").json()["objects"].take();
     let object = Probe::new(&host, "x");
     object.run(json!([{ "putMany": [["a", "1"], ["b", "1"]] }]));
     assert_eq!(listed(&host).as_array().unwrap().len(), 1);

@@ -6,7 +6,7 @@ use serde_json::Value;
 use ureq::{Agent, http::Request};
 
 /// Talks to one listener.
-#[derive(Clone)]
+#[derive(Debug, Clone)]
 pub struct Client {
     base: String,
     token: Option<String>,
@@ -32,7 +32,7 @@ impl Client {
             .allow_non_standard_methods(true)
             // A redirect is an answer as well.
             .max_redirects(0)
-            .timeout_global(Some(Duration::from_secs(120)))
+            .timeout_global(Some(Duration::from_mins(2)))
             .build();
         let agent = Agent::new_with_config(config);
         Self { base: base.to_owned(), token: token.map(str::to_owned), agent }

@@ -15,10 +15,11 @@ use tempfile::TempDir;
 use crate::client::Client;
 
 /// Longer than any start or stop takes on a busy machine: a hang, not a speed, is what it finds.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 const TOKEN: &str = "test-token";
 
 /// A data directory, and the server on it while there is one.
+#[derive(Debug)]
 pub struct Host {
     directory: TempDir,
     flags: Vec<String>,

@@ -1,4 +1,5 @@
 //! The harness: a real server in a temporary directory, a client, and the classes to upload.
+#![expect(clippy::panic, reason = "a panic is how a test fails")]
 
 pub mod client;
 pub mod guest;

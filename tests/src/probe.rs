@@ -20,6 +20,7 @@ pub fn host(flags: &[&str]) -> Host {
 }
 
 /// One object of the class.
+#[derive(Debug)]
 pub struct Probe {
     client: Client,
     name: String,

@@ -2,7 +2,7 @@
 
 use std::hash::{BuildHasher, RandomState};
 
-/// SplitMix64.
+/// The generator `SplitMix64`.
 #[derive(Debug)]
 pub struct Random {
     state: u64,

@@ -7,6 +7,7 @@ use std::{
 };
 
 /// A connection that is kept: answers are told apart by their framing.
+#[derive(Debug)]
 pub struct Wire {
     stream: BufReader<TcpStream>,
 }
