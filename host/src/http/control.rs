@@ -91,7 +91,8 @@ impl Handler for Control {
         let body = body.collect().await.map(Collected::to_bytes).unwrap_or_default();
         let content_type = head.headers.get(header::CONTENT_TYPE);
         // What axum itself refuses, such as a parameter that is no number, it says as text.
-        if head.status.is_client_error() && content_type.is_some_and(|value| value != PROBLEM_JSON) {
+        if head.status.is_client_error() && content_type.is_some_and(|value| value != PROBLEM_JSON)
+        {
             return Problem::new(problem::BAD_REQUEST, String::from_utf8_lossy(&body)).response();
         }
         Response::from_parts(head, Full::new(body))
