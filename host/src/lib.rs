@@ -4,7 +4,7 @@
 //!
 //! [`http::ingress`] finds class and object in the path and reads the body. [`object::registry`]
 //! finds the object's mailbox, or wakes the object. Its worker takes one letter at a time, and
-//! delivers it to the [`guest::instance`], whose storage imports work on a [`storage::view`]. When
+//! delivers it to the [`guest::Instance`], whose storage imports work on a [`storage::view`]. When
 //! the guest has answered, what it wrote goes to the [`storage::commit`] thread, which makes the
 //! writes of many objects durable with one sync; then the answer leaves.
 //!
