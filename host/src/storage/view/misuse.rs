@@ -22,17 +22,17 @@ pub enum Misuse {
     KeyEmpty,
     /// Over [`KEY_BYTES_MAX`].
     KeyTooLong(TooLarge),
-    /// Over [`Bounds::value_bytes`].
+    /// Over [`Bounds::value_bytes`](super::Bounds::value_bytes).
     ValueTooLarge(TooLarge),
-    /// Over [`Bounds::event_bytes`].
+    /// Over [`Bounds::event_bytes`](super::Bounds::event_bytes).
     EventTooLarge(TooLarge),
-    /// Over [`RESULT_BYTES_MAX`].
+    /// Over [`RESULT_BYTES_MAX`](crate::limits::RESULT_BYTES_MAX).
     ResultTooLarge(TooLarge),
     /// Options that contradict each other.
     InvalidList(String),
     /// No savepoint of this number.
     NoSuchSavepoint(u32),
-    /// More than [`SAVEPOINTS_MAX`] savepoints.
+    /// More than [`SAVEPOINTS_MAX`](crate::limits::SAVEPOINTS_MAX) savepoints.
     TooManySavepoints,
 }
 
