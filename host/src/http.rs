@@ -6,6 +6,7 @@ pub mod address;
 pub mod body;
 pub mod control;
 pub mod ingress;
+mod linger;
 pub mod problem;
 pub mod server;
 pub mod token;

@@ -16,7 +16,7 @@ use crate::{
     id::{ClassKey, ClassName, ObjectId},
     limits::Limits,
     storage::{
-        Digest, StorageError,
+        Digest, ObjectsPage, StorageError,
         catalog::{CatalogChange, ClassRow, VersionRow},
         commit::Store,
         view::{Bounds, View},
@@ -168,31 +168,41 @@ impl Catalog {
     ) -> Result<(), ClassError> {
         let _changing = self.changing.lock().await;
         let class = self.find(name.as_str()).ok_or_else(|| ClassError::NotFound(name.clone()))?;
-        let stored = |class: &Class| -> Result<bool, StorageError> {
-            let one = crate::storage::ObjectsPage { limit: 1, ..Default::default() };
-            Ok(!self.store.session()?.objects(class.number, one)?.is_empty())
-        };
-        let not_empty = || ClassError::NotEmpty { class: name.clone() };
-        if !with_objects && stored(&class)? {
-            return Err(not_empty());
+        if !with_objects {
+            self.check_empty(&class)?;
         }
         let versions =
             std::mem::take(&mut *class.versions.write().unwrap_or_else(PoisonError::into_inner));
         self.classes.write().unwrap_or_else(PoisonError::into_inner).remove(name.as_str());
         gone(Arc::clone(&class)).await;
-        // What was running then may have stored something, and has told its client so.
-        if !with_objects && stored(&class)? {
+        if let Err(error) = self.remove_retired(&class, with_objects).await {
             *class.versions.write().unwrap_or_else(PoisonError::into_inner) = versions;
             let mut classes = self.classes.write().unwrap_or_else(PoisonError::into_inner);
             classes.insert(name.as_str().to_owned(), class);
-            return Err(not_empty());
+            return Err(error);
         }
-        self.change(CatalogChange::Remove { name: name.clone(), class: class.number }).await?;
         for version in versions {
             self.loader.cache.remove(&version.row.digest);
         }
         tracing::info!(class = %name, "class removed");
         Ok(())
+    }
+
+    async fn remove_retired(&self, class: &Class, with_objects: bool) -> Result<(), ClassError> {
+        if !with_objects {
+            // What was running at the end may have stored something, and has told its client so.
+            self.check_empty(class)?;
+        }
+        let name = class.name.clone();
+        Ok(self.change(CatalogChange::Remove { name, class: class.number }).await?)
+    }
+
+    fn check_empty(&self, class: &Class) -> Result<(), ClassError> {
+        let one = ObjectsPage { limit: 1, ..ObjectsPage::default() };
+        if self.store.session()?.objects(class.number, one)?.is_empty() {
+            return Ok(());
+        }
+        Err(ClassError::NotEmpty { class: class.name.clone() })
     }
 
     /// Deploys the class that comes with abide, unless an operator removed or replaced it.

@@ -2,13 +2,10 @@
 
 use std::{
     convert::Infallible,
-    io,
-    pin::Pin,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
-    task::{Context, Poll, ready},
     time::Duration,
 };
 
@@ -22,12 +19,11 @@ use hyper::{
 };
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::{
-    io::{AsyncRead, AsyncWrite, ReadBuf},
     net::{TcpListener, TcpStream},
     sync::watch,
-    time::Sleep,
 };
 
+use super::linger::Lingering;
 use crate::{
     limits::{HEADERS_MAX, REQUEST_HEAD_BYTES_MAX},
     task,
@@ -35,8 +31,6 @@ use crate::{
 
 /// Pause when the system has no file descriptor left for another connection.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
-/// For how long a client may go on to send what nobody reads.
-const LINGER: Duration = Duration::from_secs(2);
 
 /// Answers requests. Must not fail: a problem is a response.
 pub trait Handler: Clone + Send + Sync + 'static {
@@ -87,7 +81,7 @@ async fn serve(
     // Small answers must not wait for more to send.
     _ = stream.set_nodelay(true);
     let unread = Arc::new(AtomicBool::new(false));
-    let stream = Lingering { stream, unread: Arc::clone(&unread), deadline: None };
+    let stream = Lingering::new(stream, Arc::clone(&unread));
     let service = service_fn(move |request: Request<Incoming>| {
         let (handler, unread) = (handler.clone(), Arc::clone(&unread));
         async move {
@@ -115,71 +109,6 @@ async fn serve(
     if let Err(error) = ended {
         // A client that breaks off or breaks the protocol is its own business.
         tracing::debug!(error = &error as &dyn std::error::Error, "connection ended");
-    }
-}
-
-/// A connection whose end a client sees only after the answer, even while it is still sending a body
-/// that nobody reads: closing at once would reset the connection and lose the answer (RFC 9112
-/// section 9.6).
-struct Lingering {
-    stream: TcpStream,
-    /// The client may be sending still.
-    unread: Arc<AtomicBool>,
-    deadline: Option<Pin<Box<Sleep>>>,
-}
-
-impl AsyncRead for Lingering {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_read(context, buffer)
-    }
-}
-
-impl AsyncWrite for Lingering {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(context, bytes)
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        slices: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write_vectored(context, slices)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.stream.is_write_vectored()
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(context)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        ready!(Pin::new(&mut self.stream).poll_shutdown(context))?;
-        if !self.unread.load(Ordering::Relaxed) {
-            return Poll::Ready(Ok(()));
-        }
-        let deadline = self.deadline.get_or_insert_with(|| Box::pin(tokio::time::sleep(LINGER)));
-        if deadline.as_mut().poll(context).is_ready() {
-            return Poll::Ready(Ok(()));
-        }
-        let mut dropped = [0; 16 << 10];
-        loop {
-            let mut buffer = ReadBuf::new(&mut dropped);
-            let read = ready!(Pin::new(&mut self.stream).poll_read(context, &mut buffer));
-            if read.is_err() || buffer.filled().is_empty() {
-                return Poll::Ready(Ok(()));
-            }
-        }
     }
 }
 

@@ -1,6 +1,6 @@
 //! A group of write sets as one redb transaction.
 
-use redb::{Database, Durability, ReadableTable, Table};
+use redb::{Database, Durability, ReadableTable, Table, WriteTransaction};
 
 use super::{
     failed,
@@ -30,13 +30,7 @@ pub(super) fn commit(
     txn.set_durability(Durability::Immediate)
         .map_err(|error| StorageError::Failed(error.to_string()))?;
     {
-        let mut tables = Tables {
-            data: txn.open_table(DATA).map_err(failed)?,
-            objects: txn.open_table(OBJECTS).map_err(failed)?,
-            names: txn.open_table(NAMES).map_err(failed)?,
-            alarms: txn.open_table(ALARMS).map_err(failed)?,
-            alarms_due: txn.open_table(ALARMS_DUE).map_err(failed)?,
-        };
+        let mut tables = Tables::open(&txn)?;
         for (object, writes) in &group.writes {
             tables.apply(*object, writes)?;
         }
@@ -56,7 +50,18 @@ pub(super) struct Tables<'txn> {
     pub(super) alarms_due: Table<'txn, (u16, u64, IdBytes, &'static str), &'static [u8]>,
 }
 
-impl Tables<'_> {
+impl<'txn> Tables<'txn> {
+    /// Opens them for writing.
+    pub(super) fn open(txn: &'txn WriteTransaction) -> Result<Self, StorageError> {
+        Ok(Self {
+            data: txn.open_table(DATA).map_err(failed)?,
+            objects: txn.open_table(OBJECTS).map_err(failed)?,
+            names: txn.open_table(NAMES).map_err(failed)?,
+            alarms: txn.open_table(ALARMS).map_err(failed)?,
+            alarms_due: txn.open_table(ALARMS_DUE).map_err(failed)?,
+        })
+    }
+
     fn apply(&mut self, object: ObjectId, writes: &WriteSet) -> Result<(), StorageError> {
         if writes.clear {
             self.clear(object)?;

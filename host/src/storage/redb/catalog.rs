@@ -5,10 +5,7 @@ use redb::{Database, ReadTransaction, ReadableTable, WriteTransaction};
 use super::{
     apply::{self, Tables},
     failed,
-    tables::{
-        ALARMS, ALARMS_DUE, CLASSES, COMPONENTS, DATA, META_BUNDLED, META_NEXT_CLASS, METADATA,
-        NAMES, OBJECTS, VERSIONS,
-    },
+    tables::{CLASSES, COMPONENTS, META_BUNDLED, META_NEXT_CLASS, METADATA, VERSIONS},
 };
 use crate::{
     id::{ClassKey, ClassName, ObjectId},
@@ -91,13 +88,7 @@ fn deploy(
 }
 
 fn remove(txn: &WriteTransaction, name: &ClassName, class: u32) -> Result<(), StorageError> {
-    let mut tables = Tables {
-        data: txn.open_table(DATA).map_err(failed)?,
-        objects: txn.open_table(OBJECTS).map_err(failed)?,
-        names: txn.open_table(NAMES).map_err(failed)?,
-        alarms: txn.open_table(ALARMS).map_err(failed)?,
-        alarms_due: txn.open_table(ALARMS_DUE).map_err(failed)?,
-    };
+    let mut tables = Tables::open(txn)?;
     let mut objects = Vec::new();
     for row in tables.names.range((class, "", &[0; 32])..).map_err(failed)? {
         let (key, _) = row.map_err(failed)?;
