@@ -7,6 +7,7 @@
 mod bare;
 mod group_commit;
 mod http;
+mod instance;
 mod load;
 mod machine;
 mod plain_redb;
@@ -77,9 +78,11 @@ struct Settings {
     json: Option<PathBuf>,
 }
 
-/// The other processes of a run.
+/// Another measurement, and the other processes of a run.
 #[derive(Debug, Subcommand)]
 enum Part {
+    /// Measure instances alone, without HTTP and without the disk
+    Instance(instance::Options),
     #[command(hide = true)]
     ServeBare(bare::Options),
     #[command(hide = true)]
@@ -101,6 +104,7 @@ fn main() -> ExitCode {
 
 fn run(cli: Cli) -> Result<()> {
     match cli.part {
+        Some(Part::Instance(options)) => instance::run(options, &mut io::stdout()),
         Some(Part::ServeBare(options)) => bare::serve(options),
         Some(Part::ServeRedb(options)) => plain_redb::serve(options),
         Some(Part::Load(options)) => load::run(options, &mut io::stdout()),

@@ -29,6 +29,23 @@ fn a_thousand_concurrent_increments_give_each_number_once() {
     assert_eq!(host.client().count("/counter/hot/"), 1_000);
 }
 
+/// G5: while one commit is under way the next events run, and share the next commit.
+#[test]
+fn concurrent_events_of_one_object_share_commits() {
+    const EVENTS: u64 = 1_000;
+    let host = Host::start(&[]);
+    let commits = || host.control().get("/v1/server").json()["commits"].as_u64().unwrap();
+    assert_eq!(host.client().count("/counter/hot/increment"), 1);
+    let before = commits();
+    assert!(before >= 1);
+    parallel(50, |_| {
+        let client = host.client();
+        (0..EVENTS / 50).for_each(|_| _ = client.count("/counter/hot/increment"));
+    });
+    let taken = commits() - before;
+    assert!((1..EVENTS).contains(&taken), "{taken} commits for {EVENTS} events");
+}
+
 /// G1, O-043: one instance, whose constructor runs once.
 #[test]
 fn a_burst_of_first_requests_makes_one_instance() {

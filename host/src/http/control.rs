@@ -105,13 +105,17 @@ impl IntoResponse for Problem {
     }
 }
 
-async fn server(State(shared): State<Arc<Shared>>) -> Response {
-    axum::Json(json!({
+/// `GET /v1/server`
+async fn server(State(shared): State<Arc<Shared>>) -> Result<Response, Problem> {
+    let session = shared.store.session().map_err(|error| Problem::from(&error))?;
+    let last_group = session.last_group().map_err(|error| Problem::from(&error))?;
+    let server = json!({
         "version": env!("CARGO_PKG_VERSION"),
         "ingress": shared.ingress,
         "live_objects": shared.objects.live(),
-    }))
-    .into_response()
+        "commits": last_group.number,
+    });
+    Ok(axum::Json(server).into_response())
 }
 
 async fn not_found(request: Request<Body>) -> Problem {
