@@ -98,11 +98,14 @@ async fn measure(maker: &Maker, options: Options, out: &mut impl Write) -> Resul
         kept.push(instance);
     }
     let after = Memory::now()?;
-    let each = |total: u64| total as f64 / kept.len() as f64;
+    let each = |before: u64, after: u64| {
+        let tenths = after.saturating_sub(before) * 10 / (kept.len() as u64).max(1);
+        format!("{}.{}", tenths / 10, tenths % 10)
+    };
     writeln!(out, "\nEach of {} instances after one call:", kept.len())?;
-    writeln!(out, "{:.1} KiB private,", each(after.private_kib - before.private_kib))?;
-    writeln!(out, "{:.1} KiB resident,", each(after.resident_kib - before.resident_kib))?;
-    writeln!(out, "{:.1} kernel maps.", each(after.maps - before.maps))?;
+    writeln!(out, "{} KiB private,", each(before.private_kib, after.private_kib))?;
+    writeln!(out, "{} KiB resident,", each(before.resident_kib, after.resident_kib))?;
+    writeln!(out, "{} kernel maps.", each(before.maps, after.maps))?;
     Ok(())
 }
 
