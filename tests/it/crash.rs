@@ -2,6 +2,7 @@
 
 use std::{thread, time::Duration};
 
+use rustix::process::Signal;
 use serde_json::json;
 use tests::{
     host::Host,
@@ -110,4 +111,17 @@ fn a_deployed_class_survives_a_kill() {
     host.kill();
     host.start_again();
     assert_eq!(host.client().count("/probe/a/increment"), 1);
+}
+
+/// G6, O-107: the next server waits for the lock of one that is still dying, which takes longer the
+/// more instances it had in memory.
+#[test]
+fn a_restart_need_not_wait_for_the_end_of_the_killed_server() {
+    let mut host = Host::start(&[]);
+    for number in 0..500 {
+        host.client().count(&format!("/counter/{number}/increment"));
+    }
+    host.signal(Signal::KILL);
+    host.start_again();
+    assert_eq!(host.client().count("/counter/499/"), 1);
 }

@@ -15,6 +15,8 @@ use std::{
         Arc, Mutex, PoisonError, RwLock,
         atomic::{AtomicBool, Ordering},
     },
+    thread,
+    time::{Duration, Instant},
 };
 
 use bytes::Bytes;
@@ -39,6 +41,10 @@ use crate::{
     limits::PAGE_BYTES,
     task,
 };
+
+/// How long the lock of a dying server is waited for, and how long between two tries.
+const LOCK_PATIENCE: Duration = Duration::from_secs(1);
+const LOCK_PAUSE: Duration = Duration::from_millis(20);
 
 /// The file in the data directory.
 const FILE: &str = "abide.redb";
@@ -95,6 +101,20 @@ impl RedbEngine {
             Ok(Ok(database)) => Ok(database),
             Ok(Err(error)) => Err(self.open_error(error)),
             Err(panic) => Err(self.damaged(task::message(&*panic))),
+        }
+    }
+
+    /// A server that was killed a moment ago may hold the lock until the kernel has taken its memory
+    /// apart, so a restart waits a little for it.
+    fn open_when_free(&self, verify: bool) -> Result<Database, StorageError> {
+        let deadline = Instant::now() + LOCK_PATIENCE;
+        loop {
+            match self.open(verify) {
+                Err(StorageError::InUse(_)) if Instant::now() < deadline => {
+                    thread::sleep(LOCK_PAUSE)
+                }
+                opened => return opened,
+            }
         }
     }
 
@@ -156,7 +176,7 @@ impl Engine for RedbEngine {
         if let Some(session) = &*last {
             session.close();
         }
-        let database = self.open(verify)?;
+        let database = self.open_when_free(verify)?;
         let incarnation = match catch_unwind(AssertUnwindSafe(|| self.begin(&database))) {
             Ok(begun) => begun?,
             Err(panic) => return Err(self.damaged(task::message(&*panic))),
