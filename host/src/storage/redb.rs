@@ -111,7 +111,7 @@ impl RedbEngine {
         loop {
             match self.open(verify) {
                 Err(StorageError::InUse(_)) if Instant::now() < deadline => {
-                    thread::sleep(LOCK_PAUSE)
+                    thread::sleep(LOCK_PAUSE);
                 }
                 opened => return opened,
             }
