@@ -50,7 +50,7 @@ fn no_acknowledged_increment_is_lost_by_kills_at_random_moments() {
             }
             // The moment is what the test is about.
             thread::sleep(moment);
-            rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap();
+            rustix::process::kill_process(pid, Signal::KILL).unwrap();
         });
         host.kill();
     }
